@@ -1,0 +1,258 @@
+// Requests: sending them, and every way in which they end.
+
+#include <algorithm>
+#include <cstring>
+
+#include "channel/endpoint.hpp"
+#include "wire/reply.hpp"
+
+namespace troupe::channel {
+
+// ------------------------------------------------------------------------------------------------------------- asking
+
+expected<void> endpoint::refuse_deadlock(out_link& link, const detail::outgoing& what, bool waiting) {
+  if (!waiting) return {};
+  if (link.to == parts_.identity) {
+    return tl::unexpected(error(errc::deadlock, "an actor that waits for its own answer to " + std::string(what.name) +
+                                                    " waits for ever: call the function, or use .then"));
+  }
+  if (in_turn() && link.told_turn == turn_) {
+    return tl::unexpected(error(errc::deadlock, "this turn has already told " + link.name +
+                                                    " something, which becomes visible only at its end, so waiting for " +
+                                                    std::string(what.name) + " would wait for itself: use .then"));
+  }
+  return {};
+}
+
+expected<std::uint64_t> endpoint::ask(out_link& link, const detail::outgoing& what, std::uint64_t reply_type,
+                                      os::time_point deadline, bool waiting) {
+  if (auto fine = refuse_deadlock(link, what, waiting); !fine) return tl::unexpected(fine.error());
+  const bool stamped = in_turn() && !waiting;
+  error why(errc::closed, "");
+  std::uint64_t correlation = 0;
+  // With the endpoint's mutex held the reply cannot be taken in before the request is in the table.
+  const auto again = [&] {
+    const wire::request_part request{next_correlation_, os::to_ns(deadline)};
+    const put how = put_record(link, what, &request, stamped, why);
+    if (how != put::done) return how;
+    correlation = next_correlation_++;
+    asks_.emplace(correlation, asked{&link, link.lane.tail(), reply_type, what.name, deadline, {}, {}});
+    return how;
+  };
+  for (;;) {
+    put how = put::full;
+    bool tried = false;
+    {
+      const std::lock_guard lock(mutex_);
+      const std::lock_guard of_link(link.mutex);
+      if (link.now == out_link::state::up && !link.asked) {
+        link.asked = true;
+        send(wire::frame::ask_link, wire::subject{link.to});
+      }
+      tried = link.now == out_link::state::up || link.now == out_link::state::closed;
+      if (tried) how = again();
+    }
+    if (how == put::done) return correlation;
+    if (how == put::failed) return tl::unexpected(why);
+    if (tried) {
+      if (auto room = wait_for_room(link, what, deadline, again, why); !room) return tl::unexpected(room.error());
+      return correlation;
+    }
+    if (auto up = connect_and_wait(link, true, deadline); !up) return tl::unexpected(up.error());
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------------ waiting
+
+expected<detail::reply_bytes> endpoint::await_reply(std::uint64_t correlation) {
+  std::unique_lock lock(mutex_);
+  const auto found = asks_.find(correlation);
+  if (found == asks_.end()) {
+    return tl::unexpected(error(errc::not_allowed, "the answer to this request has been taken already"));
+  }
+  asked& ask = found->second;
+  const woke how = wait(lock, ask.deadline, [&] { return ask.result.has_value(); });
+  auto node = asks_.extract(correlation);
+  if (node.mapped().result) return std::move(*node.mapped().result);
+  if (how == woke::stopping) return tl::unexpected(stop_error_);
+  return tl::unexpected(error(errc::timeout, ask.link->name + " has not answered " + std::string(ask.message) +
+                                                 " within its deadline; it may still handle it"));
+}
+
+void endpoint::on_reply(std::uint64_t correlation, detail::reply_handler handler) {
+  const std::lock_guard lock(mutex_);
+  const auto found = asks_.find(correlation);
+  if (found == asks_.end()) return;
+  found->second.handler = std::move(handler);
+  callbacks_.fetch_add(1, std::memory_order_relaxed);
+  if (found->second.result) {
+    due_.push_back(correlation);
+    poke();
+  } else {
+    deadlines_.emplace(found->second.deadline, correlation);
+  }
+}
+
+void endpoint::forget_reply(std::uint64_t correlation) noexcept {
+  const std::lock_guard lock(mutex_);
+  asks_.erase(correlation);
+}
+
+bool endpoint::run_callbacks() {
+  bool ran = false;
+  for (;;) {
+    detail::reply_handler handler;
+    std::optional<expected<detail::reply_bytes>> result;
+    {
+      const std::lock_guard lock(mutex_);
+      if (due_.empty()) return ran;
+      auto node = asks_.extract(due_.front());
+      due_.pop_front();
+      callbacks_.fetch_sub(1, std::memory_order_relaxed);
+      if (node.empty() || !node.mapped().handler || !node.mapped().result) continue;
+      handler = std::move(node.mapped().handler);
+      result = std::move(node.mapped().result);
+    }
+    handler(std::move(*result));
+    ran = true;
+  }
+}
+
+bool endpoint::callback_due() {
+  const std::lock_guard lock(mutex_);
+  return !due_.empty();
+}
+
+void endpoint::settle(std::uint64_t correlation, expected<detail::reply_bytes> result) {
+  const auto found = asks_.find(correlation);
+  if (found == asks_.end() || found->second.result) return;
+  found->second.result = std::move(result);
+  if (!found->second.handler) return;
+  deadlines_.erase({found->second.deadline, correlation});
+  due_.push_back(correlation);
+  poke();
+}
+
+void endpoint::expire(os::time_point now) {
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    const std::uint64_t correlation = deadlines_.begin()->second;
+    const auto found = asks_.find(correlation);
+    const std::string who = found == asks_.end() ? "" : found->second.link->name;
+    deadlines_.erase(deadlines_.begin());
+    settle(correlation, tl::unexpected(error(errc::timeout, who + " has not answered within the deadline")));
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------------ replies
+
+void endpoint::link_up(incoming& frame) {
+  wire::link got{};
+  if (!frame.take(got) || frame.fds.size() != 2) return;
+  const auto found = links_.find(got.callee);
+  if (found == links_.end()) return;
+  out_link& link = *found->second;
+  if (link.reply_pipe) drain_replies(link);
+  if (link.watched) poller_.remove(link.reply_pipe);
+  link.reply_pipe = std::move(frame.fds[0]);
+  link.callee_incarnation = got.incarnation;
+  link.callee = memory_of(got.incarnation, std::move(frame.fds[1]));
+  poller_.add(link.reply_pipe, link.to);
+  link.watched = true;
+}
+
+void endpoint::drain_replies(out_link& link) {
+  // Frames are written whole, at most PIPE_BUF bytes each, but a read may end in the middle of one.
+  std::array<std::byte, 4 * wire::max_reply_frame> bytes;
+  std::size_t have = 0;
+  for (;;) {
+    const auto got = os::read_some(link.reply_pipe, std::span(bytes).subspan(have));
+    if (got.what != os::io::done) {
+      if (got.what == os::io::again) return;
+      if (link.watched) poller_.remove(link.reply_pipe);
+      link.watched = false;
+      return;
+    }
+    have += got.bytes;
+    std::size_t at = 0;
+    while (have - at >= sizeof(wire::reply_header)) {
+      wire::reply_header header{};
+      std::memcpy(&header, bytes.data() + at, sizeof header);
+      if (header.bytes < sizeof header || header.bytes > wire::max_reply_frame) {  // no frame of ours: read no further
+        if (link.watched) poller_.remove(link.reply_pipe);
+        link.watched = false;
+        return;
+      }
+      if (header.bytes > have - at) break;
+      take_reply(link, std::span(bytes).subspan(at, header.bytes));
+      at += header.bytes;
+    }
+    std::memmove(bytes.data(), bytes.data() + at, have - at);
+    have -= at;
+  }
+}
+
+namespace {
+
+
+std::string text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace
+
+void endpoint::take_reply(out_link& link, std::span<const std::byte> frame) {
+  wire::reply_header header{};
+  std::memcpy(&header, frame.data(), sizeof header);
+  detail::reply_bytes reply;
+  std::span<const std::byte> body = frame.subspan(sizeof header);
+  if ((header.flags & wire::reply_flag_in_outbox) != 0) {
+    wire::block where{};
+    if (body.size() == sizeof where) std::memcpy(&where, body.data(), sizeof where);
+    body = link.callee ? link.callee->outbox(where) : std::span<const std::byte>{};
+    if (body.size() == where.bytes) {
+      reply.copy.assign(body.begin(), body.end());
+    }
+    const std::lock_guard of_link(link.mutex);
+    if (link.now == out_link::state::up) link.lane.reply_taken(link.callee_incarnation);
+  } else {
+    reply.copy.assign(body.begin(), body.end());
+  }
+  reply.body = reply.copy;
+  const auto found = asks_.find(header.correlation);
+  if (found == asks_.end() || found->second.link != &link) return;  // too late, or a second reply
+  const std::string what(found->second.message);
+  switch (header.kind) {
+    case wire::reply_kind::value:
+      if (header.reply_type != found->second.reply_type) break;
+      return settle(header.correlation, std::move(reply));
+    case wire::reply_kind::failure:
+      return settle(header.correlation, tl::unexpected(error(errc::failed, text_of(reply.body))));
+    case wire::reply_kind::unhandled: break;
+    case wire::reply_kind::corrupt:
+      return settle(header.correlation, tl::unexpected(error(errc::corrupt, link.name + " could not decode " + what +
+                                                                                ": " + text_of(reply.body))));
+  }
+  settle(header.correlation,
+         tl::unexpected(error(errc::unhandled, link.name + " does not handle " + what + " with a reply of this type")));
+}
+
+void endpoint::verdict(const wire::verdict& what, const std::string& how) {
+  const auto found = links_.find(what.callee);
+  if (found == links_.end()) return;
+  out_link& link = *found->second;
+  // The dead write no more: what the pipe holds now is all that it will ever hold.
+  if (link.reply_pipe && link.callee_incarnation <= what.incarnation) drain_replies(link);
+  std::vector<std::uint64_t> unknown;
+  for (const auto& [correlation, ask] : asks_) {
+    if (ask.link != &link || ask.result) continue;
+    // ask.position is the end of the record: at or below the head means that the head has passed it.
+    if (ask.position <= what.head) unknown.push_back(correlation);
+  }
+  for (const auto correlation : unknown) {
+    const std::string message(asks_.at(correlation).message);
+    settle(correlation,
+           tl::unexpected(error(errc::outcome_unknown, link.name + " " + how + " after it had started " + message)));
+  }
+}
+
+}  // namespace troupe::channel

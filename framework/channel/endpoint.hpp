@@ -1,0 +1,281 @@
+#pragma once
+
+/// A process's side of everything it talks to: the control socket, the lanes it sends on, the requests it waits for.
+/// One per process; made at boot, lives until the process ends.
+///
+/// Threads: every public function may be called from any thread unless it says otherwise. While one thread waits in
+/// wait(), it serves control socket, doorbell and reply pipes for all; the others sleep until it tells them or hands
+/// over. The mutex of the endpoint comes before the mutex of a link; the fast path of a tell takes only the latter.
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <troupe/detail/node.hpp>
+#include <troupe/error.hpp>
+
+#include "channel/frames.hpp"
+#include "channel/lane.hpp"
+#include "channel/outbox.hpp"
+#include "os/memory.hpp"
+#include "os/pipe.hpp"
+#include "os/poller.hpp"
+
+namespace troupe::channel {
+
+using block_ptr = std::shared_ptr<const detail::outbox_block>;
+
+/// What this process knows of one receiver.
+struct out_link {
+  explicit out_link(wire::identity_id receiver) : to(receiver) {}
+
+  const wire::identity_id to;
+  std::mutex mutex;  // guards what follows up to the empty line
+  enum class state : std::uint8_t { fresh, connecting, up, refused, closed } now = state::fresh;
+  error why{errc::closed, ""};  // refused, closed
+  std::string name;
+  lane_writer lane;
+  std::uint32_t slot = 0;
+  std::uint64_t offset = 0;
+  std::uint32_t ring_bytes = 0;
+  os::mapping cursor, hints, status;
+  os::fd doorbell;
+  unsigned want_room = 0;        // threads of this process that wait for it to make room
+  std::uint64_t told_turn = 0;   // the last turn in which it was told something
+  std::uint64_t turn_began = 0;  // the lane's tail before that turn's first record
+
+  // guarded by the endpoint's mutex
+  bool asked = false;  // the supervisor has been asked for the reply pipe
+  os::fd reply_pipe;
+  bool watched = false;
+  std::shared_ptr<peer_memory> callee;
+  wire::incarnation_id callee_incarnation = 0;
+};
+
+class endpoint {
+ public:
+  struct parts {
+    wire::identity_id identity;
+    wire::incarnation_id incarnation;
+    os::fd control;
+    os::mapping out;
+    os::fd doorbell;
+  };
+  /// Frames that the endpoint does not take itself; called with the mutex held, so it may only note them.
+  using frame_sink = std::function<void(incoming&&)>;
+  endpoint(parts its, frame_sink others);
+  ~endpoint();
+
+  static endpoint& current();
+  static bool exists() noexcept;
+
+  wire::identity_id identity() const noexcept { return parts_.identity; }
+  wire::incarnation_id incarnation() const noexcept { return parts_.incarnation; }
+  wire::out_header& out_header() const noexcept { return *parts_.out.at<wire::out_header>(); }
+  const os::fd& doorbell() const noexcept { return parts_.doorbell; }
+
+  // ------------------------------------------------------------------------------------------- control socket
+  template <class Body>
+  void send(wire::frame type, const Body& body, std::string_view text = {}, std::span<const int> fds = {}) {
+    send_bytes(pack(type, body, text), fds);
+  }
+  /// Sends a frame that is answered and waits for the answer; the frame carries `tag`.
+  std::uint64_t new_tag();
+  /// A number that this process gives once.
+  std::uint64_t new_number();
+  expected<incoming> await_answer(std::uint64_t tag);
+
+  /// How a troupe::process ended; none: it runs.
+  std::optional<wire::exit> exit_of(wire::identity_id process);
+  /// Waits for the end of a troupe::process. False: `until` has come. Throws error(errc::stopping).
+  bool await_exit(wire::identity_id process, std::optional<os::time_point> until);
+  void forget_exit(wire::identity_id process);
+
+  // ------------------------------------------------------------------------------------------- sending (links.cpp)
+  out_link& link_to(const detail::address& to);
+  expected<void> tell(out_link& link, const detail::outgoing& what, std::optional<os::time_point> until);
+  expected<std::uint64_t> ask(out_link& link, const detail::outgoing& what, std::uint64_t reply_type,
+                              os::time_point deadline, bool waiting);
+  std::shared_ptr<detail::outbox_block> take_block(std::size_t bytes, std::optional<os::time_point> until);
+  void give_block(std::uint64_t offset, std::uint64_t bytes) noexcept;
+
+  // ------------------------------------------------------------------------------------------- replies (asks.cpp)
+  expected<detail::reply_bytes> await_reply(std::uint64_t correlation);
+  void on_reply(std::uint64_t correlation, detail::reply_handler handler);
+  void forget_reply(std::uint64_t correlation) noexcept;
+  /// Runs what on_reply left and is due; true: something ran. Loop thread, or any thread of main.
+  bool run_callbacks();
+  bool callback_due();
+
+  // ------------------------------------------------------------------------------------------- turns (loop thread)
+  /// Records told from now on by this thread carry turn + 1.
+  void begin_turn();
+  /// The turn's records have become true: hints and rings.
+  void announce_turn();
+  bool in_turn() const noexcept;
+
+  // ------------------------------------------------------------------------------------------- waiting
+  enum class woke : std::uint8_t { ready, timeout, stopping };
+  /// Serves the endpoint until `ready` (called with the mutex held), or until `until`, or until interrupt().
+  template <class Ready>
+  woke wait(std::unique_lock<std::mutex>& lock, std::optional<os::time_point> until, Ready ready);
+  std::mutex& mutex() noexcept { return mutex_; }
+  /// Serves what is there, waiting at most until `until`. Returns at the first event, whatever it is; at once if
+  /// `unless` (called with the mutex held, may be empty) says so.
+  void serve_once(std::optional<os::time_point> until, const std::function<bool()>& unless = {});
+  /// How often the doorbell has been heard; changes with the mutex held.
+  std::uint64_t rings() const noexcept { return rings_.load(std::memory_order_relaxed); }
+  /// Ends present and future waits with this error. The mutex is held.
+  void interrupt(error why = {errc::stopping, "the program is being stopped"});
+  /// The same, and makes a write to the doorbell, so that a thread in the poller sees it. The mutex is not held.
+  void interrupt_from_outside(error why);
+  /// Why waits end; errc::stopping unless interrupt() said otherwise.
+  error stop_error() const { return stop_error_; }
+  /// Waits are possible again: what on_stop does.
+  void resume() noexcept;
+  bool interrupted() const noexcept { return interrupted_; }
+  /// Earliest deadline of a callback; for a loop that sleeps by itself.
+  std::optional<os::time_point> next_deadline();
+
+  /// For main: what runs the callbacks that are due, in the thread that waits, without the mutex. Called after poke().
+  std::function<void()> run_between;
+  /// Something for run_between; called with the mutex held.
+  void poke() noexcept { poked_ = true; }
+
+  /// A descriptor of the owner's, served with the others; `ready` runs with the mutex held.
+  void watch(const os::fd& what, std::uint64_t key, std::uint8_t interests);
+  void unwatch(const os::fd& what) noexcept;
+  /// Waits for a descriptor of the user's while the endpoint is served. False: `until` has come.
+  bool wait_fd(int number, bool writable, std::optional<os::time_point> until);
+  std::function<void(std::uint64_t key, bool readable, bool writable)> on_watched;
+  static constexpr std::uint64_t owner_key = std::uint64_t{1} << 62;
+
+  /// The out-memory of another incarnation, mapped once; none: this is no out-memory. The mutex is held.
+  std::shared_ptr<peer_memory> memory_of(wire::incarnation_id whose, os::fd memory);
+  std::string name_of(wire::identity_id identity);
+  /// Control frames taken in so far; see status_page::attention.
+  std::uint32_t frames_taken() const noexcept { return frames_taken_.load(std::memory_order_relaxed); }
+  /// Whether any request with a callback is under way or has its answer.
+  bool callbacks_pending() const noexcept { return callbacks_.load(std::memory_order_relaxed) > 0; }
+
+ private:
+  enum class put : std::uint8_t { done, full, failed };
+  struct asked {
+    out_link* link;
+    std::uint64_t position;
+    std::uint64_t reply_type;
+    std::string_view message;
+    os::time_point deadline;
+    std::optional<expected<detail::reply_bytes>> result;
+    detail::reply_handler handler;
+  };
+  class gathered;
+
+  void send_bytes(const std::vector<std::byte>& packed, std::span<const int> fds);
+  void pump(std::unique_lock<std::mutex>& lock, std::optional<os::time_point> until);
+  void serve_control();
+  void take_frame(incoming&& frame);
+
+  void connect(out_link& link, bool asks);
+  void connected(incoming& frame);
+  void link_closed(wire::identity_id to, const std::string& why);
+  void lane_freed(wire::identity_id to);
+  expected<void> connect_and_wait(out_link& link, bool asks, std::optional<os::time_point> until);
+  void hold(out_link& link, std::vector<block_ptr>&& blocks);
+  void release_of(const out_link& link);
+  put put_record(out_link& link, const detail::outgoing& what, const wire::request_part* request, bool stamped,
+                 error& why);
+  put put_in_outbox(out_link& link, const detail::outgoing& what, const wire::request_part* request, bool stamped,
+                    std::size_t body_bytes, error& why);
+  void finish_record(out_link& link, std::byte* at, const detail::outgoing& what, const wire::request_part* request,
+                     std::size_t body_bytes, bool outside, bool stamped, std::vector<block_ptr>&& blocks);
+  void wake_receiver(out_link& link) noexcept;
+  bool only_own(out_link& link) const;
+  expected<void> wait_for_room(out_link& link, const detail::outgoing& what, std::optional<os::time_point> until,
+                               const std::function<put()>& again, error& why);
+  void want_room(out_link& link, bool wanted) noexcept;
+  std::uint64_t take_outbox(std::size_t bytes);
+  error full_error(out_link& link, const detail::outgoing& what, std::optional<os::time_point> until);
+  expected<void> refuse_deadlock(out_link& link, const detail::outgoing& what, bool waiting);
+
+  void link_up(incoming& frame);
+  void drain_replies(out_link& link);
+  void take_reply(out_link& link, std::span<const std::byte> frame);
+  void verdict(const wire::verdict& what, const std::string& how);
+  void settle(std::uint64_t correlation, expected<detail::reply_bytes> result);
+  void expire(os::time_point now);
+
+  parts parts_;
+  frame_sink others_;
+  os::poller poller_;
+  std::mutex mutex_;
+  std::condition_variable handed_over_;
+  bool pumping_ = false;
+  unsigned followers_ = 0;
+  std::atomic<bool> interrupted_{false};
+  error stop_error_{errc::stopping, "the program is being stopped"};
+  bool poked_ = false;
+  std::vector<std::byte> buffer_;
+  std::atomic<std::uint32_t> frames_taken_{0};
+  std::atomic<std::uint32_t> callbacks_{0};
+  std::atomic<std::uint64_t> rings_{0};
+
+  std::unordered_map<wire::identity_id, std::unique_ptr<out_link>> links_;
+  std::uint64_t next_tag_ = 1;
+  std::unordered_map<std::uint64_t, std::optional<incoming>> answers_;
+  std::map<wire::identity_id, wire::exit> exits_;
+  std::uint64_t next_correlation_ = 1;
+  std::map<std::uint64_t, bool> awaited_;  // descriptors in wait_fd, by their key: ready
+  std::unordered_map<std::uint64_t, asked> asks_;
+  std::set<std::pair<os::time_point, std::uint64_t>> deadlines_;  // of asks with a handler
+  std::deque<std::uint64_t> due_;                                 // asks with a handler and a result
+  std::map<wire::incarnation_id, std::weak_ptr<peer_memory>> memories_;
+
+  // Blocks that messages have taken along; each is free when the head of its lane has passed the message.
+  struct held {
+    out_link* link;
+    const std::atomic<std::uint64_t>* head;
+    std::uint64_t end;
+    std::vector<block_ptr> blocks;
+  };
+  std::mutex ranges_mutex_;  // the innermost: nothing else is locked, and no block dies, while it is held
+  ranges lanes_;
+  ranges outbox_;
+  std::deque<held> held_;
+
+  std::atomic<std::uint64_t> turn_{0};  // the open turn's number, 0: none
+  std::vector<out_link*> told_;
+  std::vector<wire::identity_id> unacknowledged_;  // closed during a turn
+
+  static endpoint* current_;
+};
+
+template <class Ready>
+endpoint::woke endpoint::wait(std::unique_lock<std::mutex>& lock, std::optional<os::time_point> until, Ready ready) {
+  for (;;) {
+    if (ready()) return woke::ready;
+    if (interrupted_) return woke::stopping;
+    if (until && os::clock::now() >= *until) return woke::timeout;
+    if (poked_ && run_between) {
+      poked_ = false;
+      lock.unlock();
+      run_between();
+      lock.lock();
+    } else {
+      pump(lock, until);
+    }
+  }
+}
+
+}  // namespace troupe::channel

@@ -1,0 +1,131 @@
+#pragma once
+
+/// A lane: a ring of variable-size records that one process writes and one process reads. The whole protocol of
+/// publishing and reading is in this file and its .cpp; waking and recovery build on it.
+///
+/// Writer: write the record, then store the tail. Reader: load the tail, read the record, later store the head.
+/// A writer killed at any instruction has stored the tail or it has not, so a record is there whole or not at all.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "os/memory.hpp"
+#include "os/poller.hpp"
+#include "wire/memory.hpp"
+
+namespace troupe::channel {
+
+inline constexpr std::uint64_t align8(std::uint64_t bytes) { return (bytes + 7) & ~std::uint64_t{7}; }
+
+/// The sender's side. Not thread-safe: its owner has a mutex.
+///
+/// Invariant: head <= tail <= head + ring_bytes, where `head` is the receiver's as last seen and found plausible.
+class lane_writer {
+ public:
+  lane_writer() = default;
+  /// Lays the lane out at `at` (zeroed or used before) and starts at position `start`. `cursor`: the receiver's words
+  /// for this lane. No other process has been told of the lane yet.
+  lane_writer(std::byte* at, std::uint32_t ring_bytes, std::uint64_t start, const wire::cursor_slot* cursor) noexcept;
+
+  /// A record can be no larger; a larger body goes through the outbox.
+  std::uint32_t largest_record() const noexcept { return ring_bytes_ / 2; }
+  /// The space at the tail up to the ring's end or the head: to be written to, nothing of it is visible yet.
+  std::span<std::byte> space() noexcept;
+  /// Space for exactly this record (at most largest_record()), behind a pad if it must not cross the ring's end.
+  /// Empty: there is no room now.
+  std::span<std::byte> reserve(std::uint32_t bytes) noexcept;
+  /// Makes the record visible that was written to the last space() or reserve(). `bytes`: a multiple of 8.
+  void publish(std::uint32_t bytes) noexcept;
+
+  std::uint64_t tail() const noexcept { return tail_; }
+  /// The receiver's head, read anew.
+  std::uint64_t head() noexcept;
+  bool empty() noexcept { return head() == tail_; }
+  /// Says that this sender waits for room; head() must be read again before the wait.
+  void want_room(bool wanted) noexcept;
+  /// One more large reply of this callee incarnation has been read; its block is free.
+  void reply_taken(wire::incarnation_id callee) noexcept;
+
+ private:
+  std::uint64_t room() noexcept { return ring_bytes_ - (tail_ - head_); }
+
+  wire::lane_header* shared_ = nullptr;
+  std::byte* ring_ = nullptr;
+  const wire::cursor_slot* cursor_ = nullptr;
+  std::uint32_t ring_bytes_ = 0;
+  std::uint32_t pad_ = 0;  // before the reserved record
+  std::uint64_t tail_ = 0;
+  std::uint64_t head_ = 0;  // as last seen
+};
+
+/// Another incarnation's out-memory, mapped read-only; shared by all lanes and links from it.
+struct peer_memory {
+  os::mapping map;
+  wire::incarnation_id incarnation = 0;
+  /// Set once the supervisor has judged its death: tails and `turn` are final.
+  bool dead = false;
+
+  /// The last committed turn.
+  std::uint64_t turn() const noexcept;
+  /// The bytes of a block, or nothing if it does not lie in the outbox.
+  std::span<const std::byte> outbox(wire::block where) const noexcept;
+};
+
+/// A record as found in a lane. The header is a private copy; the body lies in shared memory.
+struct record {
+  wire::record_header header;
+  wire::request_part request;  ///< zeros for a tell
+  std::uint64_t position = 0;
+  std::uint64_t end = 0;
+  std::span<const std::byte> body;    ///< in the ring or in the outbox
+  std::span<const std::byte> blocks;  ///< wire::block each, unaligned
+  wire::block block(std::size_t index) const noexcept;
+  std::size_t block_count() const noexcept { return blocks.size() / sizeof(wire::block); }
+};
+
+/// The receiver's side (and, read-only, the judge's). Trusts nothing that it reads: geometry is a private copy,
+/// positions are checked, every header is copied before it is looked at.
+class lane_reader {
+ public:
+  enum class state : std::uint8_t {
+    empty,        ///< nothing published beyond the head
+    uncommitted,  ///< the record at the head belongs to a turn that is still going on
+    ready,        ///< `into` is filled
+    corrupt,      ///< what lies there is no record: read nothing from this lane again
+  };
+
+  /// False: the geometry does not lie within a sender's lanes.
+  static bool plausible(std::uint64_t offset, std::uint32_t ring_bytes) noexcept;
+  /// Geometry must be plausible(). `head`: the position to go on from.
+  lane_reader(std::shared_ptr<const peer_memory> from, std::uint64_t offset, std::uint32_t ring_bytes,
+              std::uint64_t head) noexcept;
+
+  /// Looks at the record at the head. Steps over pads, and over records of turns that a dead sender never committed.
+  state peek(record& into) noexcept;
+  /// The record at the head is done with.
+  void advance(const record& done) noexcept { head_ = done.end; }
+  std::uint64_t head() const noexcept { return head_; }
+  void set_head(std::uint64_t head) noexcept { head_ = head; }
+  /// Whether the sender waits for room here.
+  bool wants_room() const noexcept;
+  /// Whether at least half of the ring is free, so that any record fits soon.
+  bool roomy() const noexcept;
+  /// How many large replies of this callee incarnation the asker has read.
+  std::uint32_t replies_taken(wire::incarnation_id callee) const noexcept;
+  std::uint64_t tail() const noexcept;
+  const peer_memory& from() const noexcept { return *from_; }
+
+ private:
+  state parse(std::uint64_t available, record& into) const noexcept;
+  bool void_turn(std::uint64_t turn) const noexcept;
+
+  std::shared_ptr<const peer_memory> from_;
+  const wire::lane_header* shared_;
+  const std::byte* ring_;
+  std::uint32_t ring_bytes_;
+  std::uint64_t head_;
+};
+
+}  // namespace troupe::channel

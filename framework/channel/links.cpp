@@ -1,0 +1,426 @@
+// Sending: from a message to a record that another process can see.
+
+#include <algorithm>
+#include <cstring>
+
+#include "channel/endpoint.hpp"
+
+namespace troupe::channel {
+
+namespace {
+
+constexpr std::size_t smallest_try = 256;  // less contiguous space than this is not worth an attempt to encode
+
+
+}  // namespace
+
+/// The blocks that one message takes along.
+class endpoint::gathered final : public detail::attachments {
+ public:
+  std::uint32_t attach(block_ptr block) override {
+    blocks.push_back(std::move(block));
+    return static_cast<std::uint32_t>(blocks.size() - 1);
+  }
+  std::span<const std::byte> attached(std::uint32_t) override { return {}; }
+  std::vector<block_ptr> blocks;
+};
+
+out_link& endpoint::link_to(const detail::address& to) {
+  if (void* cached = to.route.load(std::memory_order_acquire); cached != nullptr) {
+    return *static_cast<out_link*>(cached);
+  }
+  if (to.identity == 0) throw error(errc::not_found, "this ref names no actor: take it from spawn, find or a message");
+  const std::lock_guard lock(mutex_);
+  auto& link = links_[to.identity];
+  if (!link) link = std::make_unique<out_link>(to.identity);
+  to.route.store(link.get(), std::memory_order_release);
+  return *link;
+}
+
+std::string endpoint::name_of(wire::identity_id identity) {
+  const std::lock_guard lock(mutex_);
+  const auto link = links_.find(identity);
+  return link == links_.end() ? std::string{} : link->second->name;
+}
+
+// --------------------------------------------------------------------------------------------------------- connecting
+
+void endpoint::connect(out_link& link, bool asks) {
+  const unsigned log2 = wire::ring_log2_of(link.to);
+  if (log2 < wire::min_ring_log2 || log2 > wire::max_ring_log2) {
+    link.now = out_link::state::refused;
+    link.why = error(errc::not_found, "no actor has this number: the ref was not made by Troupe");
+    return;
+  }
+  link.ring_bytes = std::uint32_t{1} << log2;
+  {
+    const std::lock_guard ranges(ranges_mutex_);
+    link.offset = lanes_.take(wire::lane_bytes(link.ring_bytes));
+  }
+  if (link.offset == 0) {
+    link.now = out_link::state::refused;
+    link.why = error(errc::full, "this process has no memory left for a lane to one more actor");
+    return;
+  }
+  link.now = out_link::state::connecting;
+  link.asked = asks;
+  send(wire::frame::connect, wire::connect{link.to, link.offset, link.ring_bytes, asks ? 1U : 0U});
+}
+
+void endpoint::connected(incoming& frame) {
+  wire::connected got{};
+  if (!frame.take(got)) return;
+  const auto found = links_.find(got.to);
+  if (found == links_.end()) return;
+  out_link& link = *found->second;
+  const std::lock_guard lock(link.mutex);
+  if (link.now != out_link::state::connecting) return;
+  link.name = frame.text();
+  if (got.what != wire::status::ok || frame.fds.size() != 4) {
+    const bool full = got.what == wire::status::full;
+    link.now = full ? out_link::state::fresh : out_link::state::refused;
+    link.why = full ? error(errc::full, "too many earlier lanes of this sender are not drained by " + link.name + " yet")
+                    : error(errc::closed, link.name.empty() ? "the actor has ended" : link.name + " has ended");
+    const std::lock_guard ranges(ranges_mutex_);
+    lanes_.give(link.offset, wire::lane_bytes(link.ring_bytes));
+    return;
+  }
+  link.cursor = os::mapping(frame.fds[0], wire::cursor_bytes, os::access::read_only);
+  link.hints = os::mapping(frame.fds[1], wire::hint_bytes, os::access::read_write);
+  link.status = os::mapping(frame.fds[2], wire::status_bytes, os::access::read_only);
+  link.doorbell = std::move(frame.fds[3]);
+  link.slot = got.slot;
+  const auto* cursor = link.cursor.at<wire::cursor_slot>(wire::cursor_slots_offset) + got.slot;
+  link.lane = lane_writer(parts_.out.data() + link.offset, link.ring_bytes, got.start, cursor);
+  link.now = out_link::state::up;
+}
+
+expected<void> endpoint::connect_and_wait(out_link& link, bool asks, std::optional<os::time_point> until) {
+  std::unique_lock lock(mutex_);
+  {
+    const std::lock_guard of_link(link.mutex);
+    if (link.now == out_link::state::fresh || link.now == out_link::state::refused) connect(link, asks);
+  }
+  if (!until && link.now == out_link::state::connecting) {
+    return tl::unexpected(error(errc::connecting, "the first message to this actor waits for the supervisor: try again"));
+  }
+  const woke how = wait(lock, until, [&] { return link.now != out_link::state::connecting; });
+  if (how == woke::stopping) return tl::unexpected(stop_error_);
+  if (how == woke::timeout) return tl::unexpected(error(errc::timeout, "the supervisor has not answered in time"));
+  if (link.now == out_link::state::up) return {};
+  return tl::unexpected(link.why);
+}
+
+void endpoint::link_closed(wire::identity_id to, const std::string& why) {
+  const auto found = links_.find(to);
+  if (found == links_.end()) return;
+  out_link& link = *found->second;
+  {
+    const std::lock_guard lock(link.mutex);
+    link.now = out_link::state::closed;
+    link.why = error(errc::closed, (link.name.empty() ? "the actor" : link.name) + " has ended: " + why);
+  }
+  if (link.watched) poller_.remove(link.reply_pipe);
+  link.watched = false;
+  std::vector<std::uint64_t> pending;
+  for (const auto& [correlation, ask] : asks_) {
+    if (ask.link == &link && !ask.result) pending.push_back(correlation);
+  }
+  for (const auto correlation : pending) settle(correlation, tl::unexpected(link.why));
+  // Inside a turn something may have been told already that only the commit makes visible: answer after it.
+  if (turn_ != 0) {
+    unacknowledged_.push_back(to);
+  } else {
+    send(wire::frame::closed_seen, wire::subject{to});
+  }
+}
+
+void endpoint::lane_freed(wire::identity_id to) {
+  const auto found = links_.find(to);
+  if (found == links_.end()) return;
+  out_link& link = *found->second;
+  const std::lock_guard lock(link.mutex);
+  if (link.now != out_link::state::closed || link.ring_bytes == 0) return;
+  release_of(link);
+  link.cursor.reset();
+  link.hints.reset();
+  link.status.reset();
+  link.doorbell.reset();
+  link.reply_pipe.reset();
+  link.callee.reset();
+  const std::lock_guard ranges(ranges_mutex_);
+  lanes_.give(link.offset, wire::lane_bytes(link.ring_bytes));
+  link.ring_bytes = 0;
+  link.now = out_link::state::refused;  // should the actor be started again, the next message finds out
+}
+
+// ------------------------------------------------------------------------------------------------------------ records
+
+void endpoint::finish_record(out_link& link, std::byte* at, const detail::outgoing& what,
+                             const wire::request_part* request, std::size_t body_bytes, bool outside, bool stamped,
+                             std::vector<block_ptr>&& blocks) {
+  const std::size_t prefix = sizeof(wire::record_header) + (request != nullptr ? sizeof *request : 0);
+  const std::size_t inside = outside ? 0 : align8(body_bytes);
+  wire::record_header header{};
+  header.kind = request != nullptr ? wire::record_kind::request : wire::record_kind::tell;
+  header.flags = outside ? wire::flag_body_in_outbox : std::uint8_t{0};
+  header.blocks = static_cast<std::uint16_t>(blocks.size());
+  header.bytes = static_cast<std::uint32_t>(prefix + inside + blocks.size() * sizeof(wire::block));
+  header.turn = stamped ? turn_.load(std::memory_order_relaxed) : 0;
+  header.message = what.message;
+  header.body_bytes = outside ? 0 : static_cast<std::uint32_t>(body_bytes);
+  std::memcpy(at, &header, sizeof header);
+  if (request != nullptr) std::memcpy(at + sizeof header, request, sizeof *request);
+  std::byte* next = at + prefix + inside;
+  for (const auto& block : blocks) {
+    const wire::block where{block->offset, block->bytes};
+    std::memcpy(next, &where, sizeof where);
+    next += sizeof where;
+  }
+  if (stamped && link.told_turn != turn_) {
+    link.told_turn = turn_;
+    link.turn_began = link.lane.tail();
+    told_.push_back(&link);
+  }
+  link.lane.publish(header.bytes);
+  if (!blocks.empty()) hold(link, std::move(blocks));
+  if (!stamped) wake_receiver(link);
+}
+
+void endpoint::wake_receiver(out_link& link) noexcept {
+  auto* hint = link.hints.at<std::atomic<std::uint32_t>>() + link.slot;
+  hint->store(static_cast<std::uint32_t>(link.lane.tail()), std::memory_order_relaxed);
+  // SYNC sleep: tail (or turn), then sleeping. pairs with: mailbox::prepare_sleep()
+  if (link.cursor.at<wire::cursor_header>()->sleeping.load(std::memory_order_seq_cst) != 0) os::ring(link.doorbell);
+}
+
+/// One attempt. The link's mutex is held.
+endpoint::put endpoint::put_record(out_link& link, const detail::outgoing& what, const wire::request_part* request,
+                                   bool stamped, error& why) {
+  if (link.now != out_link::state::up || link.status.at<wire::status_page>()->closed.load(std::memory_order_acquire) != 0) {
+    why = link.now == out_link::state::up ? error(errc::closed, link.name + " has ended") : link.why;
+    return put::failed;
+  }
+  const std::size_t prefix = sizeof(wire::record_header) + (request != nullptr ? sizeof *request : 0);
+  std::span<std::byte> space = link.lane.space();
+  if (space.size() < smallest_try) space = {};
+  gathered along;
+  const std::size_t capacity = space.size() > prefix ? space.size() - prefix : 0;
+  detail::writer body(space.data() + (capacity > 0 ? prefix : 0), capacity, &along);
+  what.encode(what.body, body);
+  if (along.blocks.size() >= wire::max_blocks) {
+    why = error(errc::too_large, "a message may hold at most 15 payloads");
+    return put::failed;
+  }
+  const std::size_t total = prefix + align8(body.size()) + along.blocks.size() * sizeof(wire::block);
+  if (total > link.lane.largest_record()) return put_in_outbox(link, what, request, stamped, body.size(), why);
+  if (capacity > 0 && total <= space.size()) {
+    finish_record(link, space.data(), what, request, body.size(), false, stamped, std::move(along.blocks));
+    return put::done;
+  }
+  const std::span<std::byte> exact = link.lane.reserve(static_cast<std::uint32_t>(total));
+  if (exact.empty()) return put::full;
+  gathered again;
+  detail::writer second(exact.data() + prefix, body.size(), &again);
+  what.encode(what.body, second);
+  finish_record(link, exact.data(), what, request, body.size(), false, stamped, std::move(again.blocks));
+  return put::done;
+}
+
+endpoint::put endpoint::put_in_outbox(out_link& link, const detail::outgoing& what, const wire::request_part* request,
+                                      bool stamped, std::size_t body_bytes, error& why) {
+  if (body_bytes > wire::outbox_bytes) {
+    why = error(errc::too_large, "a message of " + std::to_string(body_bytes) + " bytes exceeds the outbox of " +
+                                     std::to_string(wire::outbox_bytes) + " bytes");
+    return put::failed;
+  }
+  const std::size_t prefix = sizeof(wire::record_header) + (request != nullptr ? sizeof *request : 0);
+  const std::size_t most = prefix + wire::max_blocks * sizeof(wire::block);
+  if (link.lane.reserve(static_cast<std::uint32_t>(most)).empty()) return put::full;
+  auto block = std::make_shared<detail::outbox_block>();
+  block->offset = take_outbox(body_bytes);
+  if (block->offset == 0) return put::full;
+  block->bytes = body_bytes;
+  block->data = parts_.out.data() + block->offset;
+  gathered along;
+  detail::writer body(block->data, body_bytes, &along);
+  what.encode(what.body, body);
+  along.blocks.push_back(std::move(block));
+  const std::size_t total = prefix + along.blocks.size() * sizeof(wire::block);
+  const std::span<std::byte> space = link.lane.reserve(static_cast<std::uint32_t>(total));
+  finish_record(link, space.data(), what, request, body_bytes, true, stamped, std::move(along.blocks));
+  return put::done;
+}
+
+// --------------------------------------------------------------------------------------------------- waiting for room
+
+bool endpoint::only_own(out_link& link) const {
+  if (link.to == parts_.identity) return true;
+  return in_turn() && link.told_turn == turn_ && link.lane.head() >= link.turn_began;
+}
+
+error endpoint::full_error(out_link& link, const detail::outgoing& what, std::optional<os::time_point> until) {
+  const std::string who = link.name.empty() ? "the receiver" : link.name;
+  std::string text = "the mailbox of " + who + " has no room for " + std::string(what.name);
+  if (until) text += " within the limit: it handles messages too slowly, is stopped, or waits for this actor";
+  return error(errc::full, std::move(text));
+}
+
+void endpoint::want_room(out_link& link, bool wanted) noexcept {
+  link.want_room += wanted ? 1U : ~0U;
+  if (link.now == out_link::state::up) link.lane.want_room(link.want_room > 0);
+}
+
+expected<void> endpoint::wait_for_room(out_link& link, const detail::outgoing& what,
+                                       std::optional<os::time_point> until, const std::function<put()>& again,
+                                       error& why) {
+  {
+    const std::lock_guard of_link(link.mutex);
+    if (only_own(link)) {
+      const bool oneself = link.to == parts_.identity;
+      return tl::unexpected(
+          oneself ? error(errc::full, "the lane to oneself is full: nobody but this actor could make room")
+                  : error(errc::too_large, "what this turn has told " + link.name + " exceeds its lane of " +
+                                               std::to_string(link.ring_bytes) +
+                                               " bytes: tell less, or put bodies in payloads"));
+    }
+    if (!until) return tl::unexpected(full_error(link, what, until));
+    want_room(link, true);
+  }
+  std::unique_lock lock(mutex_);
+  put last = put::full;
+  const woke how = wait(lock, until, [&] {
+    const std::lock_guard of_link(link.mutex);
+    last = again();
+    return last != put::full;
+  });
+  const std::lock_guard of_link(link.mutex);
+  want_room(link, false);
+  if (how == woke::stopping) return tl::unexpected(stop_error_);
+  if (how == woke::timeout) return tl::unexpected(full_error(link, what, until));
+  if (last == put::failed) return tl::unexpected(why);
+  return {};
+}
+
+expected<void> endpoint::tell(out_link& link, const detail::outgoing& what, std::optional<os::time_point> until) {
+  const bool stamped = in_turn();
+  error why(errc::closed, "");
+  const auto again = [&] { return put_record(link, what, nullptr, stamped, why); };
+  for (;;) {
+    {
+      const std::lock_guard lock(link.mutex);
+      if (link.now == out_link::state::up || link.now == out_link::state::closed) {
+        switch (again()) {
+          case put::done: return {};
+          case put::failed: return tl::unexpected(why);
+          case put::full: break;
+        }
+      }
+    }
+    if (link.now == out_link::state::up) return wait_for_room(link, what, until, again, why);
+    if (auto up = connect_and_wait(link, false, until); !up) return up;
+  }
+}
+
+// -------------------------------------------------------------------------------------------------------------- turns
+
+namespace {
+thread_local bool this_thread_has_turn = false;
+}
+
+bool endpoint::in_turn() const noexcept { return this_thread_has_turn; }
+
+void endpoint::begin_turn() {
+  this_thread_has_turn = true;
+  turn_ = out_header().turn.load(std::memory_order_relaxed) + 1;
+}
+
+void endpoint::announce_turn() {
+  this_thread_has_turn = false;
+  turn_ = 0;
+  for (out_link* link : told_) {
+    const std::lock_guard lock(link->mutex);
+    if (link->now == out_link::state::up) wake_receiver(*link);
+  }
+  told_.clear();
+  if (unacknowledged_.empty()) return;
+  const std::lock_guard lock(mutex_);
+  for (const auto identity : unacknowledged_) send(wire::frame::closed_seen, wire::subject{identity});
+  unacknowledged_.clear();
+}
+
+// ------------------------------------------------------------------------------------------------------------- outbox
+
+void endpoint::hold(out_link& link, std::vector<block_ptr>&& blocks) {
+  const auto* words = link.cursor.at<wire::cursor_slot>(wire::cursor_slots_offset) + link.slot;
+  const std::lock_guard ranges(ranges_mutex_);
+  held_.push_back({&link, &words->head, link.lane.tail(), std::move(blocks)});
+}
+
+void endpoint::release_of(const out_link& link) {
+  std::vector<block_ptr> dying;  // outlives the lock: a block's destructor takes it
+  const std::lock_guard ranges(ranges_mutex_);
+  std::erase_if(held_, [&](held& each) {
+    if (each.link != &link) return false;
+    std::move(each.blocks.begin(), each.blocks.end(), std::back_inserter(dying));
+    return true;
+  });
+}
+
+/// The offset of so many bytes of outbox, 0: no room now.
+std::uint64_t endpoint::take_outbox(std::size_t bytes) {
+  std::vector<block_ptr> dying;
+  {
+    const std::lock_guard ranges(ranges_mutex_);
+    std::erase_if(held_, [&](held& each) {
+      if (each.head->load(std::memory_order_acquire) < each.end) return false;
+      std::move(each.blocks.begin(), each.blocks.end(), std::back_inserter(dying));
+      return true;
+    });
+  }
+  dying.clear();
+  const std::lock_guard ranges(ranges_mutex_);
+  return outbox_.take(bytes);
+}
+
+std::shared_ptr<detail::outbox_block> endpoint::take_block(std::size_t bytes, std::optional<os::time_point> until) {
+  if (bytes > wire::outbox_bytes) {
+    throw error(errc::too_large, "a payload of " + std::to_string(bytes) + " bytes exceeds the outbox of " +
+                                     std::to_string(wire::outbox_bytes) + " bytes");
+  }
+  auto block = std::make_shared<detail::outbox_block>();
+  std::unique_lock lock(mutex_);
+  std::set<out_link*> readers;
+  {
+    const std::lock_guard ranges(ranges_mutex_);
+    for (const auto& each : held_) readers.insert(each.link);
+  }
+  const auto each_reader = [&](bool wanted) {
+    for (out_link* link : readers) {
+      const std::lock_guard of_link(link->mutex);
+      want_room(*link, wanted);
+    }
+  };
+  block->offset = take_outbox(bytes);
+  if (block->offset == 0) {
+    each_reader(true);
+    wait(lock, until, [&] { return (block->offset = take_outbox(bytes)) != 0; });
+    each_reader(false);
+  }
+  if (block->offset == 0) {
+    if (interrupted_) throw error(stop_error_);
+    throw error(errc::full, "the outbox has no room for a payload of " +
+                                                                std::to_string(bytes) +
+                                                                " bytes: receivers have not read earlier ones yet");
+  }
+  block->bytes = bytes;
+  block->data = parts_.out.data() + block->offset;
+  return block;
+}
+
+void endpoint::give_block(std::uint64_t offset, std::uint64_t bytes) noexcept {
+  const std::lock_guard ranges(ranges_mutex_);
+  outbox_.give(offset, bytes);
+}
+
+}  // namespace troupe::channel

@@ -1,0 +1,147 @@
+#include "channel/mailbox.hpp"
+
+#include <algorithm>
+
+namespace troupe::channel {
+
+namespace {
+constexpr unsigned batch_limit = 64;       // records taken from one lane before the next lane gets its turn
+constexpr unsigned full_look_every = 256;  // records between two looks at every lane's truth
+}  // namespace
+
+mailbox::mailbox(wire::identity_id owner, os::mapping cursor, os::mapping hints, os::fd doorbell) noexcept
+    : owner_(owner), cursor_(std::move(cursor)), hints_(std::move(hints)), doorbell_(std::move(doorbell)) {}
+
+void mailbox::add(const wire::lane& announced, std::shared_ptr<peer_memory> memory, os::fd doorbell) {
+  if (find(announced.slot) != nullptr) remove(announced.slot);
+  const std::uint64_t stored = cursor(announced.slot).head.load(std::memory_order_relaxed);
+  auto lane = std::make_unique<inbound>(inbound{
+      .reader = lane_reader(memory, announced.offset, announced.ring_bytes, std::max(stored, announced.start)),
+      .sender = announced.sender,
+      .incarnation = announced.incarnation,
+      .slot = announced.slot,
+      .memory = std::move(memory),
+      .doorbell = std::move(doorbell),
+      .reply_pipe = {}});
+  for (const auto& other : lanes_) lane->predecessors += other.lane->sender == announced.sender ? 1U : 0U;
+  lanes_.push_back({announced.slot, hint(announced.slot), true, std::move(lane)});
+}
+
+inbound* mailbox::find(std::uint32_t slot) noexcept {
+  for (auto& each : lanes_) {
+    if (each.slot == slot) return each.lane.get();
+  }
+  return nullptr;
+}
+
+void mailbox::remove(std::uint32_t slot) {
+  const auto gone = std::find_if(lanes_.begin(), lanes_.end(), [&](const watched& each) { return each.slot == slot; });
+  if (gone == lanes_.end()) return;
+  for (auto later = gone + 1; later != lanes_.end(); ++later) {
+    if (later->lane->sender != gone->lane->sender) continue;
+    --later->lane->predecessors;
+    later->more = true;
+  }
+  lanes_.erase(gone);
+  current_ = 0;
+  in_batch_ = 0;
+}
+
+void mailbox::look_again(std::uint32_t slot) noexcept {
+  for (auto& each : lanes_) each.more = each.more || each.slot == slot;
+}
+
+bool mailbox::expects_from(wire::incarnation_id sender) const noexcept {
+  return std::any_of(lanes_.begin(), lanes_.end(),
+                     [&](const watched& each) { return each.lane->incarnation == sender && !each.lane->broken; });
+}
+
+std::uint32_t mailbox::hint(std::uint32_t slot) const noexcept {
+  return hints_.at<const std::atomic<std::uint32_t>>()[slot].load(std::memory_order_relaxed);
+}
+
+bool mailbox::deliverable(inbound& lane, record& into) {
+  if (lane.predecessors > 0 || lane.parked || lane.broken || lane.finished) return false;
+  switch (lane.reader.peek(into)) {
+    case lane_reader::state::ready:
+      lane.waiting_for_pipe = into.header.kind == wire::record_kind::request && !lane.reply_pipe && !lane.memory->dead;
+      return !lane.waiting_for_pipe;
+    case lane_reader::state::empty:
+      lane.finished = lane.memory->dead;
+      if (lane.finished) drained.push_back(lane.slot);
+      return false;
+    case lane_reader::state::corrupt:
+      lane.broken = true;
+      broken.push_back(lane.slot);
+      return false;
+    case lane_reader::state::uncommitted: return false;
+  }
+  return false;
+}
+
+inbound* mailbox::next(record& into) {
+  const std::size_t count = lanes_.size();
+  const bool look_at_all = ++since_full_look_ >= full_look_every;
+  if (look_at_all) since_full_look_ = 0;
+  if (in_batch_ >= batch_limit) {
+    lanes_[current_].more = true;
+    in_batch_ = 0;
+    current_ = (current_ + 1) % count;
+  }
+  for (std::size_t step = 0; step < count; ++step) {
+    watched& each = lanes_[current_];
+    const std::uint32_t told = hint(each.slot);
+    if (in_batch_ > 0 || each.more || look_at_all || told != each.seen_hint) {
+      each.seen_hint = told;
+      each.more = false;
+      if (deliverable(*each.lane, into)) {
+        ++in_batch_;
+        return each.lane.get();
+      }
+    }
+    in_batch_ = 0;
+    current_ = (current_ + 1) % count;
+  }
+  return nullptr;
+}
+
+bool mailbox::anything() {
+  record ignored;
+  bool found = false;
+  for (auto& each : lanes_) {
+    each.more = deliverable(*each.lane, ignored);
+    found = found || each.more;
+  }
+  return found;
+}
+
+unsigned mailbox::start(const inbound& lane, const record& started) noexcept {
+  wire::cursor_slot& words = cursor(lane.slot);
+  // In flight is the record whose position equals head and mark: step the head over pads and void records first.
+  if (words.head.load(std::memory_order_relaxed) != started.position) {
+    words.head.store(started.position, std::memory_order_seq_cst);
+  }
+  const std::uint64_t mark = wire::next_mark(words.mark.load(std::memory_order_relaxed), started.position);
+  words.mark.store(mark, std::memory_order_release);
+  return wire::attempts_of(mark);
+}
+
+void mailbox::finish(inbound& lane, const record& done) noexcept {
+  lane.reader.advance(done);
+  // SYNC room: head, then wants_room. pairs with: lane_writer::want_room(), which stores wants_room, then reads head.
+  cursor(lane.slot).head.store(done.end, std::memory_order_seq_cst);
+  if (lane.reader.wants_room() && lane.reader.roomy() && lane.doorbell) os::ring(lane.doorbell);
+}
+
+bool mailbox::prepare_sleep() {
+  // SYNC sleep: sleeping, then every lane's truth. pairs with: outgoing lanes, which store the tail (or the turn), then
+  // read sleeping.
+  page().sleeping.store(1, std::memory_order_seq_cst);
+  if (!anything() && drained.empty() && broken.empty()) return true;
+  woke();
+  return false;
+}
+
+void mailbox::woke() noexcept { page().sleeping.store(0, std::memory_order_relaxed); }
+
+}  // namespace troupe::channel

@@ -1,0 +1,98 @@
+#pragma once
+
+/// An actor's (or a queue's) mailbox as its present owner sees it: the set of lanes into it, the cursor page, the
+/// doorbell. It belongs to an identity, not to a process: the supervisor holds the memory, and whoever comes next goes
+/// on with the next message.
+///
+/// Used by one thread at a time. It never blocks; sleeping is done by its owner with prepare_sleep() and the doorbell.
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "channel/lane.hpp"
+#include "os/pipe.hpp"
+#include "wire/control.hpp"
+
+namespace troupe::channel {
+
+/// One lane into the mailbox, with what is known of its sender.
+struct inbound {
+  lane_reader reader;
+  wire::identity_id sender = 0;
+  wire::incarnation_id incarnation = 0;
+  std::uint32_t slot = 0;
+  std::shared_ptr<peer_memory> memory;
+  os::fd doorbell;    ///< the sender's
+  os::fd reply_pipe;  ///< write end to the asker; none: it has not asked, or is not ready
+  bool parked = false;      ///< a reply waits for its pipe: nothing more is taken
+  bool broken = false;      ///< holds bytes that are no record: never read again
+  bool finished = false;    ///< dead and drained; in mailbox::drained
+  bool waiting_for_pipe = false;  ///< a request is at the head, and its reply pipe has not come yet
+  unsigned predecessors = 0;  ///< unfinished lanes of the sender's earlier incarnations: they come first
+};
+
+class mailbox {
+ public:
+  mailbox(wire::identity_id owner, os::mapping cursor, os::mapping hints, os::fd doorbell) noexcept;
+
+  wire::identity_id owner() const noexcept { return owner_; }
+  const os::fd& doorbell() const noexcept { return doorbell_; }
+  wire::cursor_header& page() const noexcept { return *cursor_.at<wire::cursor_header>(); }
+  wire::cursor_slot& cursor(std::uint32_t slot) const noexcept {
+    return cursor_.at<wire::cursor_slot>(wire::cursor_slots_offset)[slot];
+  }
+
+  /// A lane that the supervisor announced; one announced twice replaces itself. Geometry must be plausible.
+  void add(const wire::lane& announced, std::shared_ptr<peer_memory> memory, os::fd doorbell);
+  inbound* find(std::uint32_t slot) noexcept;
+  /// Forgets a lane that is drained; the sender's next lane becomes deliverable.
+  void remove(std::uint32_t slot);
+  /// Something about this lane has changed that its hint does not tell.
+  void look_again(std::uint32_t slot) noexcept;
+  /// Lanes of this incarnation of a sender that hold, or may still get, something to deliver.
+  bool expects_from(wire::incarnation_id sender) const noexcept;
+
+  /// The next lane with a deliverable record, lanes in turn; the record is described in `into`. None: nothing now.
+  /// Looks at lanes whose hint has moved, and at all truths now and then. Lanes that are dead and drained are collected
+  /// in `drained`.
+  inbound* next(record& into);
+  /// Whether any lane has a deliverable record: looks at every truth.
+  bool anything();
+  /// Dead lanes that hold nothing more: to be reported, then removed.
+  std::vector<std::uint32_t> drained;
+  /// Lanes newly found to hold bytes that are no record.
+  std::vector<std::uint32_t> broken;
+
+  /// Stores the mark: this record is in flight from here on. Returns the number of this attempt, from 1.
+  unsigned start(const inbound& lane, const record& started) noexcept;
+  /// Stores the head: the record is done with. Rings the sender if it waits for room.
+  void finish(inbound& lane, const record& done) noexcept;
+
+  /// To be called before sleeping on the doorbell; false: something is deliverable, do not sleep.
+  bool prepare_sleep();
+  void woke() noexcept;
+
+  std::size_t lanes() const noexcept { return lanes_.size(); }
+
+ private:
+  bool deliverable(inbound& lane, record& into);
+  std::uint32_t hint(std::uint32_t slot) const noexcept;
+
+  wire::identity_id owner_;
+  os::mapping cursor_;
+  os::mapping hints_;
+  os::fd doorbell_;
+  struct watched {
+    std::uint32_t slot;
+    std::uint32_t seen_hint;
+    bool more;  // stopped by the batch limit, or not looked at yet
+    std::unique_ptr<inbound> lane;
+  };
+  std::vector<watched> lanes_;
+  std::size_t current_ = 0;
+  unsigned in_batch_ = 0;
+  unsigned since_full_look_ = 0;
+};
+
+}  // namespace troupe::channel

@@ -1,0 +1,96 @@
+// The functions behind the public templates: this process's endpoint.
+
+#include <troupe/detail/node.hpp>
+
+#include "channel/endpoint.hpp"
+
+namespace troupe::detail {
+
+namespace {
+
+channel::endpoint& here() { return channel::endpoint::current(); }
+
+/// For the calls that return errors: lack of memory and the like are thrown below.
+template <class Call>
+auto as_expected(Call call) -> decltype(call()) {
+  try {
+    return call();
+  } catch (const error& e) {
+    return tl::unexpected(e);
+  }
+}
+
+expected<channel::incoming> answered(std::uint64_t tag) { return here().await_answer(tag); }
+
+}  // namespace
+
+outbox_block::~outbox_block() {
+  if (offset != 0 && channel::endpoint::exists()) here().give_block(offset, bytes);
+}
+
+std::shared_ptr<outbox_block> take_block(std::size_t bytes, std::optional<time_point> until) {
+  return here().take_block(bytes, until);
+}
+
+expected<void> tell(const address& to, const outgoing& what, std::optional<time_point> until) {
+  return as_expected([&] { return here().tell(here().link_to(to), what, until); });
+}
+
+expected<std::uint64_t> ask(const address& to, const outgoing& what, std::uint64_t reply_type, time_point deadline,
+                            bool waiting) {
+  return as_expected([&] { return here().ask(here().link_to(to), what, reply_type, deadline, waiting); });
+}
+
+expected<reply_bytes> await_reply(std::uint64_t correlation) { return here().await_reply(correlation); }
+void on_reply(std::uint64_t correlation, reply_handler handler) { here().on_reply(correlation, std::move(handler)); }
+void forget_reply(std::uint64_t correlation) noexcept {
+  if (channel::endpoint::exists()) here().forget_reply(correlation);
+}
+
+bool in_turn() noexcept { return channel::endpoint::exists() && here().in_turn(); }
+std::uint64_t own_identity() noexcept { return channel::endpoint::exists() ? here().identity() : 0; }
+
+expected<std::uint64_t> find(const std::string& name) {
+  return as_expected([&]() -> expected<std::uint64_t> {
+    const std::uint64_t tag = here().new_tag();
+    here().send(wire::frame::find, wire::call{tag, 0}, name);
+    auto got = answered(tag);
+    if (!got) return tl::unexpected(got.error());
+    wire::answer answer{};
+    got->take(answer);
+    if (answer.what == wire::status::ok) return answer.subject;
+    return tl::unexpected(error(errc::not_found, "no actor is called \"" + name + "\""));
+  });
+}
+
+void monitor(std::uint64_t identity) { here().send(wire::frame::monitor, wire::subject{identity}); }
+void demonitor(std::uint64_t identity) { here().send(wire::frame::demonitor, wire::subject{identity}); }
+
+void send_signal(std::uint64_t identity, int signal) {
+  here().send(wire::frame::signal, wire::order{identity, signal, 0});
+}
+void end_actor(std::uint64_t identity, bool kill) {
+  here().send(wire::frame::end, wire::order{identity, kill ? 9 : 0, 0});
+}
+
+fd_token deposit(int fd) {
+  const std::uint64_t number = here().new_number();
+  const int fds[] = {fd};
+  here().send(wire::frame::deposit, wire::token{0, here().incarnation(), number}, {}, fds);
+  return {here().incarnation(), number};
+}
+
+expected<int> withdraw(fd_token token) {
+  return as_expected([&]() -> expected<int> {
+    const std::uint64_t tag = here().new_tag();
+    here().send(wire::frame::withdraw, wire::token{tag, token.from, token.number});
+    auto got = answered(tag);
+    if (!got) return tl::unexpected(got.error());
+    if (got->fds.size() == 1) return got->fds[0].release();
+    return tl::unexpected(error(errc::closed, "this end has been taken by another process"));
+  });
+}
+
+bool wait_fd(int fd, bool writable, std::optional<time_point> until) { return here().wait_fd(fd, writable, until); }
+
+}  // namespace troupe::detail

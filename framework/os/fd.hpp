@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <utility>
+
+namespace troupe::os {
+
+/// Owns a descriptor; closes it once. Every descriptor of ours is close-on-exec from birth.
+class fd {
+ public:
+  fd() noexcept = default;
+  explicit fd(int number) noexcept : number_(number) {}
+  fd(fd&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  fd& operator=(fd&& other) noexcept {
+    if (this != &other) reset(std::exchange(other.number_, -1));
+    return *this;
+  }
+  ~fd() { reset(); }
+
+  int get() const noexcept { return number_; }
+  explicit operator bool() const noexcept { return number_ >= 0; }
+  int release() noexcept { return std::exchange(number_, -1); }
+  void reset(int number = -1) noexcept;
+  /// Another descriptor of the same open file. Throws error(errc::os).
+  fd duplicate() const;
+
+ private:
+  int number_ = -1;
+};
+
+/// Another descriptor of the same open file. Throws error(errc::os).
+fd duplicate(int number);
+
+/// Throws error(errc::os) with the present errno and this operation.
+[[noreturn]] void fail(const char* op);
+
+/// Raises the soft limit of descriptors to the hard one; best effort.
+void raise_descriptor_limit() noexcept;
+
+/// Closes every descriptor above 2 that is not in `keep`.
+void close_all_but(std::span<const int> keep);
+
+/// Number of open descriptors of this process.
+std::size_t count_open();
+
+}  // namespace troupe::os

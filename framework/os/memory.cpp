@@ -1,0 +1,62 @@
+#include "os/memory.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace troupe::os {
+
+mapping::mapping(const fd& memory, std::uint64_t size, access how, std::uint64_t offset) : size_(size) {
+  const int protection = how == access::read_write ? PROT_READ | PROT_WRITE : PROT_READ;
+  void* at = ::mmap(nullptr, size, protection, MAP_SHARED, memory.get(), static_cast<off_t>(offset));
+  if (at == MAP_FAILED) fail("map shared memory");
+  at_ = static_cast<std::byte*>(at);
+  ::madvise(at_, size_, MADV_DONTFORK);
+  ::madvise(at_, size_, MADV_DONTDUMP);
+}
+
+void mapping::reset() noexcept {
+  if (at_ != nullptr) ::munmap(at_, size_);
+  at_ = nullptr;
+  size_ = 0;
+}
+
+void mapping::populate(std::uint64_t offset, std::uint64_t size) const {
+  const std::uint64_t page = 4096;
+  const std::uint64_t first = offset / page * page;
+  const std::uint64_t last = (offset + size + page - 1) / page * page;
+  int rc = 0;
+  do rc = ::madvise(at_ + first, last - first, MADV_POPULATE_WRITE);
+  while (rc != 0 && errno == EINTR);
+  if (rc == 0) return;
+  if (errno != EINVAL) fail("make shared memory real");
+  // Kernels before 5.14: touch each page without changing it.
+  for (std::uint64_t at = first; at < last; at += page) {
+    auto* word = reinterpret_cast<volatile char*>(at_ + at);
+    *word = *word;
+  }
+}
+
+fd make_memory(const char* label, std::uint64_t size) {
+  fd memory{::memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING)};
+  if (!memory) fail("make shared memory");
+  if (::ftruncate(memory.get(), static_cast<off_t>(size)) != 0) fail("size shared memory");
+  return memory;
+}
+
+void seal_memory(const fd& memory, seal how) {
+  const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL | (how == seal::one_writer ? F_SEAL_FUTURE_WRITE : 0);
+  if (::fcntl(memory.get(), F_ADD_SEALS, seals) != 0) fail("seal shared memory");
+}
+
+bool has_fixed_size(const fd& memory, std::uint64_t size) noexcept {
+  struct stat info {};
+  const int seals = ::fcntl(memory.get(), F_GET_SEALS);
+  return ::fstat(memory.get(), &info) == 0 && static_cast<std::uint64_t>(info.st_size) == size && seals >= 0 &&
+         (seals & (F_SEAL_SHRINK | F_SEAL_GROW)) == (F_SEAL_SHRINK | F_SEAL_GROW);
+}
+
+}  // namespace troupe::os

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <utility>
+
+#include "os/fd.hpp"
+#include "os/socket.hpp"
+
+namespace troupe::os {
+
+/// A pipe, both ends non-blocking: {read end, write end}. Throws error(errc::os).
+std::pair<fd, fd> make_pipe();
+
+struct transfer {
+  io what = io::done;
+  std::size_t bytes = 0;
+};
+/// Reads what is there, at most the buffer. hung_up: nothing is left and no writer exists.
+transfer read_some(const fd& from, std::span<std::byte> buffer) noexcept;
+/// Writes what there is room for; at most PIPE_BUF bytes are whole or absent. hung_up: no reader exists.
+/// SIGPIPE must be ignored, as it is in workers and in the supervisor process.
+transfer write_some(const fd& to, std::span<const std::byte> bytes) noexcept;
+
+/// A counter to wake a process by: readable after a ring.
+fd make_doorbell();
+void ring(const fd& doorbell) noexcept;
+/// Takes all rings so far.
+void hush(const fd& doorbell) noexcept;
+
+}  // namespace troupe::os

@@ -1,0 +1,308 @@
+// Introductions: who may send where, and what they need for it. Frames from workers are a stranger's bytes.
+
+#include <algorithm>
+
+#include "supervision/control.hpp"
+#include "supervision/log.hpp"
+
+namespace troupe::supervision {
+
+// ----------------------------------------------------------------------------------------------------- control sockets
+
+void control::enqueue(life& to, std::vector<std::byte> bytes, std::vector<std::shared_ptr<os::fd>> fds) {
+  if (to.now == life::stage::dead || !to.control_open) return;
+  to.queue.push_back({std::move(bytes), std::move(fds)});
+  flush(to);
+}
+
+void control::flush(life& to) {
+  while (!to.queue.empty()) {
+    outgoing_frame& next = to.queue.front();
+    if (!next.fds.empty() && to.fds_under_way > 0 && to.fds_under_way + next.fds.size() > wire::fds_under_way) break;
+    std::vector<int> numbers;
+    for (const auto& each : next.fds) numbers.push_back(each->get());
+    const os::io how = os::send_packet(to.control, next.bytes, numbers);
+    if (how == os::io::again) {
+      if (!to.wants_write) poller_.change(to.control, control_key(to.id), os::poller::read | os::poller::write);
+      to.wants_write = true;
+      return;
+    }
+    if (how == os::io::done) {
+      to.fds_under_way += static_cast<std::uint32_t>(numbers.size());
+      ++to.frames_sent;
+      to.of->page().attention.store(to.frames_sent, std::memory_order_relaxed);
+    }
+    to.queue.pop_front();
+  }
+  if (to.wants_write) poller_.change(to.control, control_key(to.id), os::poller::read);
+  to.wants_write = false;
+}
+
+void control::serve_control(life& who) {
+  while (who.control_open) {
+    channel::incoming frame;
+    const os::io how = channel::receive_frame(who.control, buffer_, frame);
+    if (how == os::io::again) return;
+    if (how == os::io::done) {
+      take_frame(who, frame);
+      continue;
+    }
+    // Hung up: it is dying, the pidfd will tell. Refused: it sends what is no frame; it gets no more attention.
+    who.control_open = false;
+    poller_.remove(who.control);
+    if (how == os::io::refused && who.pidfd) os::send_signal(who.pidfd, 9);
+  }
+}
+
+void control::take_frame(life& who, channel::incoming& frame) {
+  wire::number number{};
+  wire::leaving leaving{};
+  wire::call call{};
+  wire::connect connect{};
+  wire::subject subject{};
+  wire::slot slot{};
+  wire::order order{};
+  wire::letter letter{};
+  wire::token token{};
+  wire::queue queue{};
+  wire::process process{};
+  switch (frame.type) {
+    case wire::frame::attached: return attached(who);
+    case wire::frame::ready: return ready(who);
+    case wire::frame::took:
+      if (frame.take(number)) {
+        who.fds_under_way -= static_cast<std::uint32_t>(std::min<std::uint64_t>(number.value, who.fds_under_way));
+        flush(who);
+      }
+      return;
+    case wire::frame::leaving:
+      if (frame.take(leaving)) {
+        who.leaving = leaving.how;
+        who.leaving_text = frame.text();
+      }
+      return;
+    case wire::frame::find:
+      if (frame.take(call)) on_find(who, call.tag, frame.text());
+      return;
+    case wire::frame::connect:
+      if (frame.take(connect)) on_connect(who, connect);
+      return;
+    case wire::frame::ask_link:
+      if (frame.take(subject)) on_ask_link(who, subject.identity);
+      return;
+    case wire::frame::lane_drained:
+      if (frame.take(slot)) on_lane_drained(who, slot);
+      return;
+    case wire::frame::closed_seen:
+      if (frame.take(subject)) on_closed_seen(who, subject.identity);
+      return;
+    case wire::frame::monitor:
+      if (frame.take(subject)) on_monitor(who, subject.identity);
+      return;
+    case wire::frame::demonitor:
+      if (identity* its = frame.take(subject) ? find_identity(subject.identity) : nullptr) its->watchers.erase(who.id);
+      return;
+    case wire::frame::letter:
+      if (frame.take(letter)) on_letter(who, letter, frame.text());
+      return;
+    case wire::frame::deposit:
+      if (frame.take(token)) on_deposit(token, frame);
+      return;
+    case wire::frame::withdraw:
+      if (frame.take(token)) on_withdraw(who, token);
+      return;
+    case wire::frame::signal:
+      if (frame.take(order)) on_signal_order(order);
+      return;
+    case wire::frame::end:
+      if (frame.take(order)) on_end_order(order);
+      return;
+    case wire::frame::queue_make:
+      if (frame.take(queue)) on_queue_make(who, queue);
+      return;
+    case wire::frame::queue_take:
+      if (frame.take(call)) on_queue_take(who, call);
+      return;
+    case wire::frame::process_start:
+      if (frame.take(process)) on_process_start(who, process, frame);
+      return;
+    default: return;
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------------- lookup
+
+identity* control::find_identity(wire::identity_id id) {
+  const auto found = identities_.find(id);
+  return found == identities_.end() ? nullptr : found->second.get();
+}
+
+std::string control::name_of(wire::identity_id id) {
+  identity* its = find_identity(id);
+  return its == nullptr ? "an actor that has ended" : its->name;
+}
+
+void control::on_find(life& who, std::uint64_t tag, const std::string& name) {
+  const auto found = names_.find(name);
+  const bool there = found != names_.end();
+  send(who, wire::frame::found,
+       wire::answer{tag, there ? found->second : 0, 0, there ? wire::status::ok : wire::status::not_found, 0});
+}
+
+// -------------------------------------------------------------------------------------------------------------- lanes
+
+void control::on_connect(life& who, const wire::connect& wanted) {
+  identity* to = find_identity(wanted.to);
+  const auto refuse = [&](wire::status why) {
+    send(who, wire::frame::connected, wire::connected{wanted.to, 0, 0, why}, to == nullptr ? "" : to->name);
+  };
+  if (to == nullptr || to->closed || to->is_main) return refuse(wire::status::closed);
+  if (!channel::lane_reader::plausible(wanted.offset, wanted.ring_bytes)) return refuse(wire::status::refused);
+  const auto unfinished = std::count_if(to->lanes.begin(), to->lanes.end(),
+                                        [&](const auto& each) { return each->sender == who.of->id; });
+  const bool no_slot = to->free_slots.empty() && to->next_slot >= wire::max_slots;
+  if (unfinished >= wire::max_unfinished_lanes || no_slot) return refuse(wire::status::full);
+  auto lane = std::make_unique<in_lane>();
+  if (to->free_slots.empty()) {
+    lane->slot = to->next_slot++;
+  } else {
+    lane->slot = to->free_slots.back();
+    to->free_slots.pop_back();
+  }
+  lane->sender = who.of->id;
+  lane->memory = who.memory;
+  lane->memory_fd = who.out;
+  lane->doorbell = who.of->doorbell;
+  lane->offset = wanted.offset;
+  lane->ring_bytes = wanted.ring_bytes;
+  // A slot's head is never reset: the new lane's positions go on where the last one's ended.
+  lane->start = to->slot(lane->slot).head.load(std::memory_order_seq_cst);
+  lane->asks = wanted.asks != 0;
+  in_lane& made = *lane;
+  to->lanes.push_back(std::move(lane));
+  send(who, wire::frame::connected, wire::connected{to->id, made.start, made.slot, wire::status::ok}, to->name,
+       {to->cursor_fd, to->hint_fd, to->status_fd, to->doorbell});
+  if (to->consumer == nullptr) return;
+  announce(*to, made);
+  if (made.asks) join_link(*to, made);
+}
+
+void control::announce(identity& to, in_lane& lane) {
+  lane.announced = true;
+  send(*to.consumer, wire::frame::lane,
+       wire::lane{to.id, lane.sender, lane.memory->incarnation, lane.offset, lane.start, lane.ring_bytes, lane.slot,
+                  lane.memory->dead ? 1U : 0U, 0},
+       {}, {lane.memory_fd, lane.doorbell});
+}
+
+void control::on_ask_link(life& who, wire::identity_id to) {
+  identity* callee = find_identity(to);
+  if (callee == nullptr) return;
+  for (auto& lane : callee->lanes) {
+    if (lane->memory->incarnation != who.id) continue;
+    if (!std::exchange(lane->asks, true) && callee->consumer != nullptr) join_link(*callee, *lane);
+  }
+}
+
+/// A pipe of this asker's and this callee's life alone: the callee gets the only write end, the asker the only read end.
+void control::join_link(identity& callee, in_lane& lane) {
+  life* asker = find_life(lane.memory->incarnation);
+  if (asker == nullptr || callee.consumer == nullptr) return;
+  try {
+    auto [reading, writing] = os::make_pipe();
+    send(*callee.consumer, wire::frame::reply_end, wire::reply_end{lane.sender, asker->id, lane.slot, 0}, {},
+         {std::make_shared<os::fd>(std::move(writing))});
+    send(*asker, wire::frame::link, wire::link{callee.id, callee.consumer->id}, {},
+         {std::make_shared<os::fd>(std::move(reading)), callee.consumer->out});
+  } catch (const error& e) {
+    log_line("no reply pipe between " + asker->of->name + " and " + callee.name + ": " + e.what());
+  }
+}
+
+void control::on_lane_drained(life& who, const wire::slot& drained) {
+  identity* owner = find_identity(drained.owner);
+  if (owner == nullptr || owner->consumer != &who) return;
+  for (auto& lane : owner->lanes) {
+    if (lane->slot != drained.slot || lane->memory->incarnation != drained.sender || !lane->memory->dead) continue;
+    return free_lane(*owner, *lane);
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------- watching, ending
+
+void control::on_monitor(life& who, wire::identity_id to) {
+  identity* its = find_identity(to);
+  if (its != nullptr && !its->closed) {
+    its->watchers.insert(who.id);
+    return;
+  }
+  send(who, wire::frame::down, wire::down{to, 0, -1, 0, wire::down_kind::not_found, 1},
+       (its == nullptr ? std::string("?") : its->name) + "\nthere is no such actor any more");
+}
+
+void control::on_signal_order(const wire::order& order) {
+  identity* its = find_identity(order.subject);
+  if (its != nullptr && its->active != nullptr && its->active->pidfd) os::send_signal(its->active->pidfd, order.signal);
+}
+
+void control::on_end_order(const wire::order& order) {
+  identity* its = find_identity(order.subject);
+  if (its == nullptr || its->is_main) return;
+  if (order.signal == 0) {
+    if (its->role == wire::role::actor) return supervisor_->terminate_child(its->id, [](const auto&) {});
+    if (its->active != nullptr) stop_life(*its->active, its->spec.shutdown);
+    return;
+  }
+  if (its->active == nullptr) return;
+  its->active->kill_asked = true;
+  if (its->active->pidfd) os::send_signal(its->active->pidfd, 9);
+}
+
+// ------------------------------------------------------------------------------------------------------------ letters
+
+void control::on_letter(life& who, const wire::letter& letter, const std::string& why) {
+  identity* owner = find_identity(letter.owner);
+  if (owner != nullptr && owner->consumer == &who && letter.slot < wire::max_slots) {
+    const auto lane = std::find_if(owner->lanes.begin(), owner->lanes.end(),
+                                   [&](const auto& each) { return each->slot == letter.slot; });
+    if (lane != owner->lanes.end()) {
+      count_letter(*owner, (*lane)->sender, letter.position, letter.slot, "message " + std::to_string(letter.message),
+                   why);
+    }
+  }
+  send(who, wire::frame::letter_kept, wire::slot_position{letter.slot, 0, letter.position, letter.owner});
+}
+
+/// A letter about the same position again, after a crash, is the same letter.
+void control::count_letter(const identity& of, wire::identity_id sender, std::uint64_t position, std::uint32_t slot,
+                           const std::string& message, const std::string& why) {
+  auto& last = const_cast<identity&>(of).letters[slot];
+  if (last == position + 1) return;
+  last = position + 1;
+  dead_letters_.fetch_add(1, std::memory_order_relaxed);
+  log_line("dead letter: " + message + " from " + name_of(sender) + " to " + of.name + ": " + why);
+}
+
+// -------------------------------------------------------------------------------------------------------- descriptors
+
+void control::on_deposit(const wire::token& token, channel::incoming& frame) {
+  if (frame.fds.size() == 1) deposits_[{token.from, token.number}] = std::move(frame.fds[0]);
+}
+
+void control::on_withdraw(life& who, const wire::token& token) {
+  auto found = deposits_.find({token.from, token.number});
+  if (found == deposits_.end()) {
+    // The depositor wrote its deposit before it told of it, but its socket may not have been read yet.
+    if (life* from = find_life(token.from)) serve_control(*from);
+    found = deposits_.find({token.from, token.number});
+  }
+  std::vector<std::shared_ptr<os::fd>> fds;
+  if (found != deposits_.end()) {
+    fds.push_back(std::make_shared<os::fd>(std::move(found->second)));
+    deposits_.erase(found);
+  }
+  const auto what = fds.empty() ? wire::status::not_found : wire::status::ok;
+  send(who, wire::frame::withdrawn, wire::answer{token.tag, 0, 0, what, 0}, {}, std::move(fds));
+}
+
+}  // namespace troupe::supervision

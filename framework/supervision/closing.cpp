@@ -1,0 +1,90 @@
+// Identities that end, for good or until they are started again: nobody waits, and nothing is dropped in silence.
+
+#include <algorithm>
+
+#include "supervision/control.hpp"
+
+namespace troupe::supervision {
+
+void control::close(identity& which, const std::string& why) {
+  if (!which.closed) {
+    which.closed = true;
+    // pairs with: the sender's look at `closed` before it publishes. What it publishes before it has seen this, or
+    // before it has acknowledged, is swept later.
+    which.page().closed.store(1, std::memory_order_seq_cst);
+    std::vector<in_lane*> lanes;
+    for (auto& lane : which.lanes) lanes.push_back(lane.get());
+    for (in_lane* lane : lanes) {
+      lane->closing = true;
+      life* sender = find_life(lane->memory->incarnation);
+      if (sender == nullptr || lane->memory->dead) {
+        sweep_lane(which, *lane);
+      } else {
+        send(*sender, wire::frame::closed, wire::subject{which.id}, why);
+      }
+    }
+  }
+  remove_if_done(which);
+}
+
+void control::open_again(identity& which) {
+  if (!which.closed) return;
+  which.closed = false;
+  which.page().closed.store(0, std::memory_order_seq_cst);
+}
+
+void control::on_closed_seen(life& who, wire::identity_id closed) {
+  identity* its = find_identity(closed);
+  if (its == nullptr) return;
+  for (auto& lane : its->lanes) {
+    if (lane->memory->incarnation == who.id && lane->closing) {
+      sweep_lane(*its, *lane);
+      break;
+    }
+  }
+  remove_if_done(*its);
+}
+
+/// The sender publishes nothing more here: what is left will not be handled.
+void control::sweep_lane(identity& of, in_lane& lane) {
+  auto reader = reader_of(of, lane);
+  channel::record record;
+  while (reader.peek(record) == channel::lane_reader::state::ready) {
+    const detail::handler_entry* entry = of.type == nullptr ? nullptr : of.type->find(record.header.message);
+    if (record.header.kind == wire::record_kind::tell) {
+      count_letter(of, lane.sender, record.position, lane.slot,
+                   entry == nullptr ? "message " + std::to_string(record.header.message) : std::string(entry->name),
+                   "its receiver has ended: " + of.last_down_text);
+    }
+    reader.advance(record);
+  }
+  of.slot(lane.slot).head.store(reader.head(), std::memory_order_seq_cst);
+  if (life* sender = find_life(lane.memory->incarnation); sender != nullptr && !lane.memory->dead) {
+    send(*sender, wire::frame::lane_freed, wire::slot{lane.slot, 0, of.id, lane.memory->incarnation});
+  }
+  free_lane(of, lane);
+}
+
+void control::free_lane(identity& of, in_lane& lane) {
+  const std::uint32_t slot = lane.slot;
+  std::erase_if(of.lanes, [&](const auto& each) { return each.get() == &lane; });
+  of.free_slots.push_back(slot);
+}
+
+void control::tell_watchers(identity& of, bool for_good) {
+  if (!of.last_down) return;
+  wire::down what = *of.last_down;
+  what.ended = for_good ? 1 : 0;
+  of.last_down.reset();
+  for (const auto watcher : of.watchers) {
+    if (life* who = find_life(watcher)) send(*who, wire::frame::down, what, of.name + "\n" + of.last_down_text);
+  }
+  if (for_good) of.watchers.clear();
+}
+
+void control::remove_if_done(identity& which) {
+  if (!which.forgotten || which.active != nullptr || !which.lanes.empty()) return;
+  identities_.erase(which.id);
+}
+
+}  // namespace troupe::supervision

@@ -1,0 +1,272 @@
+#include "supervision/control.hpp"
+
+#include <array>
+#include <future>
+
+#include "os/memory.hpp"
+#include "supervision/log.hpp"
+
+namespace troupe::supervision {
+
+control::control(spawner& spawns, std::span<const detail::actor_type* const> types, hooks calls)
+    : spawner_(spawns), types_(types), hooks_(std::move(calls)), bell_(os::make_doorbell()), buffer_(wire::max_frame) {
+  poller_.add(bell_, bell_key);
+  poller_.add(spawner_.socket(), spawner_key);
+}
+
+control::~control() { finish(); }
+
+control::main_parts control::make_main() {
+  auto made = add_identity("main", child_spec{.name = "main"});
+  if (!made) throw error(made.error());
+  identity& its = **made;
+  its.is_main = true;
+  auto who = std::make_unique<life>();
+  who->id = next_number_++;
+  who->of = &its;
+  who->now = life::stage::up;
+  auto [ours, theirs] = os::packet_pair();
+  who->control = std::move(ours);
+  os::fd out = os::make_memory("troupe-out", wire::out_memory_bytes);
+  os::mapping writable(out, wire::out_memory_bytes, os::access::read_write);
+  os::seal_memory(out, os::seal::one_writer);
+  writable.at<wire::out_header>()->layout = wire::layout_version;
+  writable.at<wire::out_header>()->incarnation = who->id;
+  who->memory = std::make_shared<channel::peer_memory>();
+  who->memory->map = os::mapping(out, wire::out_memory_bytes, os::access::read_only);
+  who->memory->incarnation = who->id;
+  who->out = std::make_shared<os::fd>(std::move(out));
+  who->attached = true;
+  main_ = who.get();
+  its.active = main_;
+  poller_.add(main_->control, control_key(main_->id));
+  main_parts parts{its.id, who->id, std::move(theirs), std::move(writable), its.doorbell->duplicate()};
+  lives_.emplace(who->id, std::move(who));
+  return parts;
+}
+
+void control::start(supervisor& decides, os::fd signals) {
+  supervisor_ = &decides;
+  signals_ = std::move(signals);
+  poller_.add(signals_, signals_key);
+  thread_ = std::thread([this] { run(); });
+}
+
+// --------------------------------------------------------------------------------------------------------- the thread
+
+void control::post(command what) {
+  {
+    const std::lock_guard lock(commands_mutex_);
+    commands_.push_back(std::move(what));
+  }
+  os::ring(bell_);
+}
+
+template <class Result>
+Result control::run_there(std::function<Result()> what) {
+  std::promise<Result> done;
+  post([&] { done.set_value(what()); });
+  return done.get_future().get();
+}
+
+void control::run() {
+  os::name_thread("troupe-control");
+  next_sweep_ = os::clock::now() + std::chrono::seconds(1);
+  std::array<os::poller::event, 64> events;
+  while (!finishing_ || workers_ > 0) {
+    const std::size_t count = poller_.wait(events, next_deadline());
+    for (std::size_t i = 0; i < count; ++i) serve(events[i]);
+    run_commands();
+    on_timer();
+  }
+}
+
+void control::serve(const os::poller::event& event) {
+  if (event.key == bell_key) return os::hush(bell_);
+  if (event.key == signals_key) {
+    for (int number = os::read_signal(signals_); number != 0; number = os::read_signal(signals_)) {
+      hooks_.on_signal(number);
+    }
+    return;
+  }
+  if (event.key == spawner_key) {
+    bool alive = spawner_alive_;
+    while (auto reply = alive ? spawner_.answer(alive) : std::nullopt) on_spawned(*reply);
+    if (!alive && spawner_alive_) spawner_died();
+    return;
+  }
+  const std::uint64_t number = event.key - first_life_key;
+  life* who = find_life(number / 2);
+  if (who == nullptr) return;
+  if (number % 2 == 1) return on_death(*who);
+  if (event.writable) flush(*who);
+  if (event.readable) serve_control(*who);
+}
+
+void control::run_commands() {
+  std::vector<command> now;
+  {
+    const std::lock_guard lock(commands_mutex_);
+    now.swap(commands_);
+  }
+  for (auto& each : now) each();
+}
+
+std::optional<os::time_point> control::next_deadline() const {
+  auto next = next_sweep_;
+  for (const auto& [id, who] : lives_) {
+    if (who->kill_at && *who->kill_at < next) next = *who->kill_at;
+  }
+  return next;
+}
+
+void control::on_timer() {
+  const auto now = os::clock::now();
+  for (auto& [id, who] : lives_) {
+    if (!who->kill_at || *who->kill_at > now) continue;
+    who->kill_at.reset();
+    who->killed_after_grace = true;
+    if (who->pidfd) os::send_signal(who->pidfd, 9);
+  }
+  if (now < next_sweep_) return;
+  next_sweep_ = now + std::chrono::seconds(1);
+  sweep();
+}
+
+/// Bounds what a lost hint can cost: a sleeper with a deliverable record, a sender that wants room and has it.
+void control::sweep() {
+  for (auto& [id, each] : identities_) {
+    if (!each->consumer && !each->active) continue;
+    const bool sleeping = each->cursor.at<wire::cursor_header>()->sleeping.load(std::memory_order_seq_cst) != 0;
+    bool deliverable = false;
+    for (auto& lane : each->lanes) {
+      auto reader = reader_of(*each, *lane);
+      channel::record ignored;
+      if (sleeping && !deliverable) deliverable = reader.peek(ignored) == channel::lane_reader::state::ready;
+      if (lane->doorbell && reader.wants_room() && reader.roomy()) os::ring(*lane->doorbell);
+    }
+    if (deliverable) os::ring(*each->doorbell);
+  }
+}
+
+// ------------------------------------------------------------------------------------------------- from other threads
+
+expected<wire::identity_id> control::make_identity(const child_spec& spec, const detail::actor_type& type,
+                                                   const std::vector<std::byte>& arguments) {
+  return run_there<expected<wire::identity_id>>([&]() -> expected<wire::identity_id> {
+    auto made = add_identity(spec.name, spec);
+    if (!made) return tl::unexpected(made.error());
+    identity& its = **made;
+    its.type = &type;
+    for (std::uint32_t i = 0; i < types_.size(); ++i) {
+      if (types_[i] == &type) its.type_index = i;
+    }
+    try {
+      os::fd args = os::make_memory("troupe-args", arguments.size());
+      std::copy(arguments.begin(), arguments.end(),
+                os::mapping(args, arguments.size(), os::access::read_write).data());
+      os::seal_memory(args, os::seal::one_writer);
+      its.arguments_fd = std::make_shared<os::fd>(std::move(args));
+      its.arguments_bytes = arguments.size();
+      if (type.works_in == detail::turns::checkpointed) {
+        its.checkpoint_bytes = (spec.checkpoint_bytes + 4095) / 4096 * 4096;
+        os::fd buffers = os::make_memory("troupe-checkpoint", 2 * its.checkpoint_bytes);
+        os::seal_memory(buffers, os::seal::size_only);
+        its.checkpoint_fd = std::make_shared<os::fd>(std::move(buffers));
+      }
+    } catch (const error& e) {
+      close(its, e.what());
+      its.forgotten = true;
+      const auto id = its.id;
+      names_.erase(spec.name);
+      identities_.erase(id);
+      return tl::unexpected(e);
+    }
+    return its.id;
+  });
+}
+
+errc control::start_failure(wire::identity_id which) {
+  const std::lock_guard lock(failures_mutex_);
+  const auto found = failures_.find(which);
+  if (found == failures_.end()) return errc::start_failed;
+  const errc code = found->second;
+  failures_.erase(found);
+  return code;
+}
+
+void control::kill_all() {
+  for (auto& [id, who] : lives_) {
+    if (who->pidfd) os::send_signal(who->pidfd, 9);
+  }
+}
+
+void control::finish() {
+  if (!thread_.joinable()) return;
+  post([this] {
+    finishing_ = true;
+    for (auto& [id, who] : lives_) {
+      if (who->of->role == wire::role::process) {
+        stop_life(*who, shutdown::within(std::chrono::milliseconds(500)));
+      } else if (who->pidfd) {
+        os::send_signal(who->pidfd, 9);
+      }
+    }
+  });
+  thread_.join();
+}
+
+void control::start(policy::child_id id) {
+  post([this, id] {
+    if (identity* its = find_identity(id)) start_life(*its);
+  });
+}
+
+void control::stop(policy::child_id id, shutdown how) {
+  post([this, id, how] {
+    identity* its = find_identity(id);
+    if (its != nullptr && its->active != nullptr) stop_life(*its->active, how);
+  });
+}
+
+void control::forget(policy::child_id id) {
+  post([this, id] {
+    identity* its = find_identity(id);
+    if (its == nullptr) return;
+    tell_watchers(*its, true);
+    its->forgotten = true;
+    if (const auto named = names_.find(its->name); named != names_.end() && named->second == id) names_.erase(named);
+    close(*its, its->last_down_text.empty() ? "it has been removed" : its->last_down_text);
+  });
+}
+
+void control::down_for_good(policy::child_id id, policy::down_because why) {
+  post([this, id, why] {
+    identity* its = find_identity(id);
+    if (its == nullptr) return;
+    std::string text = its->last_down_text;
+    if (why == policy::down_because::stopping) text = "the program is being stopped";
+    if (why == policy::down_because::gave_up) text = "its supervisor gave up restarting";
+    tell_watchers(*its, true);
+    close(*its, text);
+  });
+}
+
+void control::report(const policy::report& line) {
+  post([this, line] {
+    const std::string who = name_of(line.id);
+    switch (line.what) {
+      case policy::report_kind::child_terminated: return log_line(who + " " + line.text);
+      case policy::report_kind::start_error: return log_line(who + " failed to start: " + line.text);
+      case policy::report_kind::shutdown_error: return log_line(who + " did not stop as asked: it " + line.text);
+      case policy::report_kind::gave_up:
+        return log_line("too many restarts: the supervisor gives up; last: " + who + " " + line.text);
+    }
+  });
+}
+
+void control::ended(policy::outcome how, const std::string& text) {
+  post([this, how, text] { hooks_.on_ended(how, text); });
+}
+
+}  // namespace troupe::supervision

@@ -1,0 +1,174 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include <troupe/child_spec.hpp>
+#include <troupe/detail/actor_type.hpp>
+
+#include "channel/frames.hpp"
+#include "os/poller.hpp"
+#include "supervision/executor.hpp"
+#include "supervision/judge.hpp"
+#include "supervision/spawner.hpp"
+#include "supervision/supervisor.hpp"
+#include "supervision/world.hpp"
+
+namespace troupe::supervision {
+
+/// The control thread: spawns, watches and reaps workers, introduces them to each other (broker), judges what was in
+/// flight when one dies, and wakes whom the dead may have owed a wake. It alone touches the world; others post to it.
+/// It never waits for a worker, and runs neither CAF nor user code.
+class control final : public executor {
+ public:
+  struct hooks {
+    std::function<void(int signal)> on_signal;  ///< control thread
+    std::function<void(policy::outcome, const std::string&)> on_ended;  ///< control thread
+  };
+  control(spawner& spawns, std::span<const detail::actor_type* const> types, hooks calls);
+  ~control();
+
+  /// Makes main's own identity; returns what main's endpoint is made of. Before start().
+  struct main_parts {
+    wire::identity_id identity;
+    wire::incarnation_id incarnation;
+    os::fd control;
+    os::mapping out;
+    os::fd doorbell;
+  };
+  main_parts make_main();
+  /// Starts the thread. `decides`: whom deaths are told. `signals`: descriptor of the signals that the process takes.
+  void start(supervisor& decides, os::fd signals);
+  /// Kills what still runs, reaps it and ends the thread.
+  void finish();
+
+  /// A new identity; it is not started. Any thread; waits for the control thread. Error: name_taken, os.
+  expected<wire::identity_id> make_identity(const child_spec& spec, const detail::actor_type& type,
+                                            const std::vector<std::byte>& arguments);
+  /// Why the last start of this identity failed: start_failed or spawn_failed.
+  errc start_failure(wire::identity_id which);
+  /// SIGKILL to every worker, at once. Control thread only: for a hook.
+  void kill_all();
+
+  std::uint64_t deaths() const noexcept { return deaths_; }
+  std::uint64_t restarts() const noexcept { return restarts_; }
+  std::uint64_t dead_letters() const noexcept { return dead_letters_; }
+  std::uint64_t workers() const noexcept { return workers_; }
+
+  // executor: any thread
+  void start(policy::child_id id) override;
+  void stop(policy::child_id id, shutdown how) override;
+  void forget(policy::child_id id) override;
+  void down_for_good(policy::child_id id, policy::down_because why) override;
+  void report(const policy::report& line) override;
+  void ended(policy::outcome how, const std::string& text) override;
+
+ private:
+  using command = std::function<void()>;
+  void post(command what);
+  template <class Result>
+  Result run_there(std::function<Result()> what);
+
+  // control.cpp: the thread
+  void run();
+  void serve(const os::poller::event& event);
+  void run_commands();
+  void on_timer();
+  std::optional<os::time_point> next_deadline() const;
+  void sweep();
+
+  // lives.cpp: birth and death of processes
+  expected<identity*> add_identity(const std::string& name, const child_spec& spec);
+  void start_life(identity& of);
+  void start_failed(identity& of, errc code, const std::string& text);
+  void on_spawned(const wire::spawn_reply& reply);
+  void spawner_died();
+  void boot(life& who);
+  void attached(life& who);
+  void ready(life& who);
+  void stop_life(life& who, shutdown how);
+  void on_death(life& who);
+  void after_death(life& who, const certificate& how);
+  void tell_askers(identity& of, const life& dead, const std::string& how);
+  void finish_lanes_of(const life& dead);
+  void ring_for(const identity& of, const life& dead);
+  void end_life(life& who);
+  life* find_life(wire::incarnation_id id);
+
+  // broker.cpp: introductions
+  void serve_control(life& who);
+  void take_frame(life& who, channel::incoming& frame);
+  void on_find(life& who, std::uint64_t tag, const std::string& name);
+  void on_connect(life& who, const wire::connect& wanted);
+  void on_ask_link(life& who, wire::identity_id to);
+  void on_monitor(life& who, wire::identity_id to);
+  void on_signal_order(const wire::order& order);
+  void on_end_order(const wire::order& order);
+  void on_lane_drained(life& who, const wire::slot& lane);
+  void on_letter(life& who, const wire::letter& letter, const std::string& why);
+  void on_deposit(const wire::token& token, channel::incoming& frame);
+  void on_withdraw(life& who, const wire::token& token);
+  void on_queue_make(life& who, const wire::queue& wanted);
+  void on_queue_take(life& who, const wire::call& wanted);
+  void on_process_start(life& who, const wire::process& wanted, channel::incoming& frame);
+  void announce(identity& to, in_lane& lane);
+  void join_link(identity& callee, in_lane& lane);
+  template <class Body>
+  void send(life& to, wire::frame type, const Body& body, std::string_view text = {},
+            std::vector<std::shared_ptr<os::fd>> fds = {}) {
+    enqueue(to, channel::pack(type, body, text), std::move(fds));
+  }
+  void enqueue(life& to, std::vector<std::byte> bytes, std::vector<std::shared_ptr<os::fd>> fds);
+  void flush(life& to);
+
+  // closing.cpp: identities that end
+  void close(identity& which, const std::string& why);
+  void open_again(identity& which);
+  void on_closed_seen(life& who, wire::identity_id closed);
+  void sweep_lane(identity& of, in_lane& lane);
+  void free_lane(identity& of, in_lane& lane);
+  void tell_watchers(identity& of, bool for_good);
+  void remove_if_done(identity& which);
+  void count_letter(const identity& of, wire::identity_id sender, std::uint64_t position, std::uint32_t slot,
+                    const std::string& message, const std::string& why);
+  identity* find_identity(wire::identity_id id);
+  std::string name_of(wire::identity_id id);
+
+  spawner& spawner_;
+  bool spawner_alive_ = true;
+  std::span<const detail::actor_type* const> types_;
+  hooks hooks_;
+  supervisor* supervisor_ = nullptr;
+  os::fd signals_;
+  os::fd bell_;  // commands wait
+  os::poller poller_;
+  std::thread thread_;
+  bool finishing_ = false;
+  os::time_point next_sweep_{};
+  std::vector<std::byte> buffer_;
+
+  std::mutex commands_mutex_;
+  std::vector<command> commands_;
+  std::mutex failures_mutex_;
+  std::map<wire::identity_id, errc> failures_;
+
+  std::uint64_t next_number_ = 1;
+  std::unordered_map<wire::identity_id, std::unique_ptr<identity>> identities_;
+  std::unordered_map<std::string, wire::identity_id> names_;
+  std::unordered_map<wire::incarnation_id, std::unique_ptr<life>> lives_;
+  std::map<std::pair<wire::incarnation_id, std::uint64_t>, os::fd> deposits_;
+  life* main_ = nullptr;
+
+  std::atomic<std::uint64_t> deaths_{0}, restarts_{0}, dead_letters_{0}, workers_{0};
+};
+
+}  // namespace troupe::supervision

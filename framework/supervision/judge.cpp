@@ -1,0 +1,127 @@
+#include "supervision/judge.hpp"
+
+#include <algorithm>
+
+namespace troupe::supervision {
+
+namespace {
+
+std::string how(const os::exit_status& status, const std::string& said) {
+  if (status.signal != 0) {
+    return "was killed by " + os::signal_name(status.signal) + (status.core ? ", core dumped" : "");
+  }
+  if (status.code < 0) return "died; its exit status was taken by someone else in this program";
+  const std::string code = "exited with code " + std::to_string(status.code);
+  return said.empty() ? code : code + ": " + said;
+}
+
+}  // namespace
+
+certificate certify(const life& dead, const os::exit_status& status) {
+  certificate made;
+  made.status = status;
+  const bool clean = status.signal == 0 && status.code == 0;
+  if (dead.leaving == wire::leave::start_failed) {
+    made.down = wire::down_kind::start_failed;
+    made.text = "could not start: " + dead.leaving_text;
+  } else if (dead.leaving == wire::leave::exception) {
+    made.text = "ended by an exception: " + dead.leaving_text;
+  } else if (clean && dead.stop_asked) {
+    made = {policy::exit_kind::shutdown, wire::down_kind::shutdown, status, "was stopped"};
+  } else if (clean && dead.leaving) {
+    made = {policy::exit_kind::normal, wire::down_kind::normal, status, "stopped itself"};
+  } else if (clean) {
+    made = {policy::exit_kind::normal, wire::down_kind::normal, status, "exited with code 0"};
+  } else {
+    made.text = how(status, "");
+    if (dead.killed_after_grace) made.text += ", since it did not stop in time";
+    if (dead.kill_asked && !dead.killed_after_grace) made.text += ", as was asked for";
+  }
+  return made;
+}
+
+channel::lane_reader reader_of(const identity& of, const in_lane& lane) {
+  const std::uint64_t head = of.slot(lane.slot).head.load(std::memory_order_seq_cst);
+  return {lane.memory, lane.offset, lane.ring_bytes, std::max(head, lane.start)};
+}
+
+void recover_turn(identity& of, const life& dead) {
+  const auto* out = dead.memory->map.at<wire::out_header>();
+  const std::uint64_t turn = out->turn.load(std::memory_order_seq_cst);
+  if (turn == 0) return;
+  wire::commit_record record = out->commits[turn & 1];
+  if (record.turn != turn) return;  // not what a worker of ours writes
+  const auto lane = std::find_if(of.lanes.begin(), of.lanes.end(),
+                                 [&](const auto& each) { return each->slot == record.slot; });
+  if (record.slot != wire::no_slot && lane != of.lanes.end()) {
+    const auto reader = reader_of(of, **lane);
+    // A head beyond what was published is no head.
+    if (record.head > reader.head() && record.head <= reader.tail()) {
+      of.slot(record.slot).head.store(record.head, std::memory_order_seq_cst);
+    }
+  }
+  if (of.checkpoint_bytes == 0 || record.buffer > 1 || record.length > of.checkpoint_bytes) return;
+  auto& page = *of.cursor.at<wire::cursor_header>();
+  page.base_buffer = record.buffer;
+  page.base_length = record.length;
+  page.base_checksum = record.checksum;
+  page.base_present = 1;
+}
+
+namespace {
+
+judged_record describe(const identity& of, const in_lane& lane, const channel::record& record, unsigned attempts) {
+  judged_record found;
+  found.slot = lane.slot;
+  found.sender = lane.sender;
+  found.position = record.position;
+  found.message = record.header.message;
+  found.attempts = attempts;
+  found.body_bytes = record.body.size();
+  const detail::handler_entry* entry = of.type == nullptr ? nullptr : of.type->find(found.message);
+  found.name = entry == nullptr ? "message " + std::to_string(found.message) : std::string(entry->name);
+  return found;
+}
+
+judged_record::fate fate_of(const identity& of, const channel::record& record, unsigned attempts) {
+  const bool request = record.header.kind == wire::record_kind::request;
+  const delivery policy = of.type->judge(record.header.message, request).policy;
+  if (policy.how == delivery::kind::drop) return judged_record::fate::dropped;
+  // Attempts saturate at 254 and 255, which therefore exceed any finite limit that is larger.
+  const bool more = policy.limit == unlimited || (attempts < policy.limit && attempts < 254);
+  return more ? judged_record::fate::redeliver : judged_record::fate::quarantined;
+}
+
+}  // namespace
+
+std::vector<judged_record> judge(identity& of) {
+  std::vector<judged_record> judged;
+  if (of.type == nullptr) return judged;
+  for (const auto& lane : of.lanes) {
+    wire::cursor_slot& words = of.slot(lane->slot);
+    const std::uint64_t mark = words.mark.load(std::memory_order_seq_cst);
+    const std::uint64_t head = words.head.load(std::memory_order_seq_cst);
+    if (wire::attempts_of(mark) == 0 || mark == of.judged[lane->slot]) continue;
+    if (wire::position_of(mark) != (head & (~std::uint64_t{0} >> 8))) continue;  // finished
+    of.judged[lane->slot] = mark;
+    auto reader = reader_of(of, *lane);
+    channel::record record;
+    if (reader.peek(record) != channel::lane_reader::state::ready || record.position != head) continue;
+    judged_record found = describe(of, *lane, record, wire::attempts_of(mark));
+    found.what = fate_of(of, record, found.attempts);
+    if (found.what != judged_record::fate::redeliver) words.head.store(record.end, std::memory_order_seq_cst);
+    judged.push_back(std::move(found));
+  }
+  return judged;
+}
+
+policy::charge charge_for(const life& dead, const std::vector<judged_record>& records) noexcept {
+  if (dead.kill_asked || dead.stop_asked) return policy::charge::asked;
+  const bool starting = dead.now < life::stage::up;
+  const bool only_redelivered = !records.empty() && std::all_of(records.begin(), records.end(), [](const auto& each) {
+    return each.what == judged_record::fate::redeliver;
+  });
+  return !starting && only_redelivered ? policy::charge::record : policy::charge::counts;
+}
+
+}  // namespace troupe::supervision

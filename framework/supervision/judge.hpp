@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "os/process.hpp"
+#include "supervision/policy.hpp"
+#include "supervision/world.hpp"
+
+namespace troupe::supervision {
+
+/// How a process ended, in one sentence for people, and as the policy and others need it.
+struct certificate {
+  policy::exit_kind kind = policy::exit_kind::abnormal;
+  wire::down_kind down = wire::down_kind::crashed;
+  os::exit_status status;
+  std::string text;  ///< "was killed by SIGSEGV"
+};
+certificate certify(const life& dead, const os::exit_status& status);
+
+/// First step after a death: what the dead incarnation had committed becomes true in the cursor page. Does nothing if it
+/// worked in no turn. Twice is as good as once.
+void recover_turn(identity& of, const life& dead);
+
+/// A message that was in flight when its handler died.
+struct judged_record {
+  std::uint32_t slot = 0;
+  wire::identity_id sender = 0;
+  std::uint64_t position = 0;
+  std::uint64_t message = 0;
+  std::string name;
+  unsigned attempts = 0;
+  std::size_t body_bytes = 0;
+  enum class fate : std::uint8_t {
+    redeliver,    ///< stays at the head
+    dropped,      ///< its policy is to be handled once at most: the head has passed it
+    quarantined,  ///< its attempts are used up: the head has passed it, a dead letter is due
+  } what = fate::redeliver;
+};
+/// Second step: decides on the record in flight, on the recovered head, and moves the head past what is not handled
+/// again. Judges each mark once, so twice is as good as once.
+std::vector<judged_record> judge(identity& of);
+
+/// Who pays for the death, by the budget rule.
+policy::charge charge_for(const life& dead, const std::vector<judged_record>& records) noexcept;
+
+/// The lane as the supervisor reads it, from the receiver's head on.
+channel::lane_reader reader_of(const identity& of, const in_lane& lane);
+
+}  // namespace troupe::supervision

@@ -1,0 +1,325 @@
+// Birth and death of processes.
+
+#include <algorithm>
+
+#include "os/memory.hpp"
+#include "supervision/control.hpp"
+#include "supervision/log.hpp"
+
+namespace troupe::supervision {
+
+namespace {
+
+unsigned log2_of(std::uint32_t bytes) {
+  unsigned log2 = wire::min_ring_log2;
+  while (log2 < wire::max_ring_log2 && (std::uint32_t{1} << log2) < bytes) ++log2;
+  return log2;
+}
+
+std::shared_ptr<os::fd> shared_memory(const char* label, std::uint64_t size, os::seal how, os::mapping& map) {
+  os::fd memory = os::make_memory(label, size);
+  map = os::mapping(memory, size, os::access::read_write);
+  os::seal_memory(memory, how);
+  return std::make_shared<os::fd>(std::move(memory));
+}
+
+}  // namespace
+
+// ----------------------------------------------------------------------------------------------------------- identity
+
+expected<identity*> control::add_identity(const std::string& name, const child_spec& spec) {
+  if (const auto known = names_.find(name); known != names_.end()) {
+    // One that has ended for good and is only remembered gives its name up.
+    identity* old = find_identity(known->second);
+    if (old != nullptr && old->closed && old->active == nullptr && supervisor_ != nullptr) {
+      supervisor_->delete_child(old->id, [](const auto&) {});
+      names_.erase(known);
+    }
+  }
+  if (!name.empty() && names_.contains(name)) {
+    return tl::unexpected(error(errc::name_taken, "there is an actor called \"" + name +
+                                                      "\" already; a name is free when its actor has ended for good"));
+  }
+  auto made = std::make_unique<identity>();
+  identity& its = *made;
+  its.id = wire::make_identity(next_number_++, log2_of(spec.lane_bytes));
+  its.name = name;
+  its.spec = spec;
+  try {
+    os::mapping hints;
+    its.cursor_fd = shared_memory("troupe-cursor", wire::cursor_bytes, os::seal::size_only, its.cursor);
+    its.hint_fd = shared_memory("troupe-hints", wire::hint_bytes, os::seal::size_only, hints);
+    its.status_fd = shared_memory("troupe-status", wire::status_bytes, os::seal::one_writer, its.status);
+    its.doorbell = std::make_shared<os::fd>(os::make_doorbell());
+  } catch (const error& e) {
+    return tl::unexpected(error(errc::spawn_failed, name + ": " + e.what()));
+  }
+  auto* page = its.cursor.at<wire::cursor_header>();
+  page->layout = wire::layout_version;
+  page->identity = its.id;
+  its.page().layout = wire::layout_version;
+  its.page().identity = its.id;
+  identities_.emplace(its.id, std::move(made));
+  if (!name.empty()) names_.emplace(name, its.id);
+  return &its;
+}
+
+// -------------------------------------------------------------------------------------------------------------- birth
+
+void control::start_life(identity& of) {
+  open_again(of);
+  if (of.last_down) restarts_.fetch_add(1, std::memory_order_relaxed);
+  tell_watchers(of, false);
+  if (!spawner_alive_) return start_failed(of, errc::spawn_failed, "the spawner process has died");
+  auto who = std::make_unique<life>();
+  who->id = next_number_++;
+  who->of = &of;
+  os::fd theirs;
+  try {
+    who->out = std::make_shared<os::fd>(os::make_memory("troupe-out", wire::out_memory_bytes));
+    who->memory = std::make_shared<channel::peer_memory>();
+    who->memory->map = os::mapping(*who->out, wire::out_memory_bytes, os::access::read_only);
+    who->memory->incarnation = who->id;
+    auto [ours, other] = os::packet_pair();
+    who->control = std::move(ours);
+    theirs = std::move(other);
+    poller_.add(who->control, control_key(who->id));
+  } catch (const error& e) {
+    return start_failed(of, errc::spawn_failed, e.what());
+  }
+  life& born = *who;
+  lives_.emplace(born.id, std::move(who));
+  of.active = &born;
+  workers_.fetch_add(1, std::memory_order_relaxed);
+  boot(born);
+  if (!spawner_.request(born.id, theirs)) spawner_died();
+}
+
+void control::start_failed(identity& of, errc code, const std::string& text) {
+  {
+    const std::lock_guard lock(failures_mutex_);
+    failures_[of.id] = code;
+  }
+  of.last_down_text = text;
+  if (of.role == wire::role::process) {
+    if (life* owner = find_life(of.owner)) {
+      send(*owner, wire::frame::process_started, wire::answer{of.tag, of.id, 0, wire::status::failed, 0}, text);
+    }
+    of.forgotten = true;
+    return close(of, text);
+  }
+  supervisor_->post(policy::start_failed{of.id, text});
+}
+
+void control::on_spawned(const wire::spawn_reply& reply) {
+  life* who = find_life(reply.incarnation);
+  if (who == nullptr || who->now != life::stage::spawning) return;
+  identity& of = *who->of;
+  if (reply.pid <= 0) {
+    const error why(errc::spawn_failed, "fork a worker", -reply.pid, "no process can be made for " + of.name);
+    end_life(*who);
+    return start_failed(of, errc::spawn_failed, why.what());
+  }
+  try {
+    who->pid = reply.pid;
+    who->pidfd = os::open_pidfd(reply.pid);
+    poller_.add(who->pidfd, pidfd_key(who->id));
+  } catch (const error& e) {
+    end_life(*who);  // closes its control socket, upon which it exits
+    return start_failed(of, errc::spawn_failed, e.what());
+  }
+  who->now = life::stage::booting;
+  of.page().pid.store(static_cast<std::uint32_t>(reply.pid), std::memory_order_relaxed);
+  if (who->kill_asked || finishing_) os::send_signal(who->pidfd, 9);
+}
+
+void control::spawner_died() {
+  spawner_alive_ = false;
+  poller_.remove(spawner_.socket());
+  log_line("the spawner process has died: no worker can be started or restarted any more; those that run go on");
+  std::vector<life*> unborn;
+  for (auto& [id, who] : lives_) {
+    if (who->now == life::stage::spawning && who.get() != main_) unborn.push_back(who.get());
+  }
+  for (life* who : unborn) {
+    identity& of = *who->of;
+    end_life(*who);
+    start_failed(of, errc::spawn_failed, "the spawner process has died");
+  }
+}
+
+/// Queues what the worker needs to be born; it reads it when it is there.
+void control::boot(life& who) {
+  identity& of = *who.of;
+  std::vector<std::shared_ptr<os::fd>> fds{who.out,       of.cursor_fd, of.hint_fd,
+                                           of.status_fd, of.doorbell,  of.arguments_fd};
+  if (of.checkpoint_fd) fds.push_back(of.checkpoint_fd);
+  send(who, wire::frame::boot,
+       wire::boot{of.id, who.id, of.checkpoint_bytes, of.arguments_bytes, of.role, of.type_index}, of.name,
+       std::move(fds));
+  who.frames_sent = 0;  // the worker counts from the next one
+  of.page().attention.store(0, std::memory_order_relaxed);
+}
+
+void control::attached(life& who) {
+  if (who.now != life::stage::booting && who.now != life::stage::spawning) return;
+  os::seal_memory(*who.out, os::seal::one_writer);
+  who.attached = true;
+  identity& of = *who.of;
+  of.consumer = &who;
+  of.page().active.store(who.id, std::memory_order_relaxed);
+  for (auto& lane : of.lanes) announce(of, *lane);
+  for (auto& lane : of.lanes) {
+    if (lane->asks && !lane->memory->dead) join_link(of, *lane);
+  }
+  who.now = life::stage::starting;
+  send(who, wire::frame::go, wire::nothing{});
+}
+
+void control::ready(life& who) {
+  if (who.now != life::stage::starting) return;
+  who.now = life::stage::up;
+  identity& of = *who.of;
+  if (of.role == wire::role::actor) return supervisor_->post(policy::started{of.id});
+  if (life* owner = find_life(of.owner)) {
+    send(*owner, wire::frame::process_started,
+         wire::answer{of.tag, of.id, static_cast<std::uint64_t>(who.pid), wire::status::ok, 0}, {},
+         {std::make_shared<os::fd>(who.pidfd.duplicate())});
+  }
+}
+
+// -------------------------------------------------------------------------------------------------------------- death
+
+void control::stop_life(life& who, shutdown how) {
+  who.stop_asked = true;
+  if (how.how == shutdown::kind::brutal_kill) {
+    who.kill_asked = true;
+    if (who.pidfd) os::send_signal(who.pidfd, 9);
+    return;
+  }
+  send(who, wire::frame::stop, wire::number{static_cast<std::uint64_t>(wire::stop_reason::shutdown)});
+  if (how.how == shutdown::kind::timed) who.kill_at = os::clock::now() + how.grace;
+}
+
+void control::on_death(life& who) {
+  const auto status = os::reap(who.pidfd);
+  if (!status) return;
+  serve_control(who);  // what it said before it died
+  const certificate how = certify(who, *status);
+  who.memory->dead = true;
+  after_death(who, how);
+}
+
+void control::after_death(life& who, const certificate& how) {
+  identity& of = *who.of;
+  if (!who.stop_asked) deaths_.fetch_add(1, std::memory_order_relaxed);
+  if (!who.attached) os::seal_memory(*who.out, os::seal::one_writer);
+  recover_turn(of, who);
+  const auto records = judge(of);
+  for (const auto& each : records) {
+    const std::string what = each.name + " from " + name_of(each.sender) + ", attempt " + std::to_string(each.attempts);
+    if (each.what == judged_record::fate::redeliver) {
+      log_line(of.name + " " + how.text + " while it handled " + what + "; it will be handled again");
+    } else {
+      count_letter(of, each.sender, each.position, each.slot, what, of.name + " " + how.text + " while it handled it");
+    }
+  }
+  const policy::charge paid = charge_for(who, records);
+  tell_askers(of, who, how.text);
+  finish_lanes_of(who);
+  ring_for(of, who);
+  of.last_down = wire::down{of.id, who.id, how.status.code, how.status.signal, how.down, 0};
+  of.last_down_text = how.text;
+  const bool failed_start = who.now < life::stage::up && !who.stop_asked;
+  const bool constructor_failed = who.leaving == wire::leave::start_failed;
+  const std::string said = constructor_failed ? who.leaving_text : how.text;
+  end_life(who);
+  if (of.role == wire::role::process) {
+    if (failed_start) return start_failed(of, errc::start_failed, said);
+    if (life* owner = find_life(of.owner)) {
+      send(*owner, wire::frame::process_ended, wire::exit{of.id, how.status.code, how.status.signal}, how.text);
+    }
+    tell_watchers(of, true);
+    of.forgotten = true;
+    return close(of, how.text);
+  }
+  if (failed_start) return start_failed(of, errc::start_failed, said);
+  supervisor_->post(policy::exited{of.id, how.kind, paid, how.text});
+}
+
+/// The asker reads its pipe empty first; then the head says which requests were started and which go on.
+void control::tell_askers(identity& of, const life& dead, const std::string& how) {
+  for (auto& lane : of.lanes) {
+    if (!lane->asks || lane->memory->dead) continue;
+    life* asker = find_life(lane->memory->incarnation);
+    if (asker == nullptr) continue;
+    const std::uint64_t head = of.slot(lane->slot).head.load(std::memory_order_seq_cst);
+    send(*asker, wire::frame::verdict, wire::verdict{of.id, dead.id, head}, how);
+  }
+}
+
+/// The dead one's own lanes: their tails are final now. Their receivers drain them and say so; where nobody reads, an
+/// empty one is freed at once.
+void control::finish_lanes_of(const life& dead) {
+  for (auto& [id, each] : identities_) {
+    for (std::size_t i = 0; i < each->lanes.size();) {
+      in_lane& lane = *each->lanes[i];
+      const std::size_t before = each->lanes.size();
+      if (lane.memory->incarnation == dead.id) {
+        lane.memory->dead = true;
+        if (lane.closing) {
+          sweep_lane(*each, lane);
+        } else if (each->consumer != nullptr && lane.announced && each->consumer->id != dead.id) {
+          send(*each->consumer, wire::frame::lane_final, wire::slot{lane.slot, 0, each->id, dead.id});
+        } else {
+          auto reader = reader_of(*each, lane);
+          channel::record ignored;
+          if (reader.peek(ignored) == channel::lane_reader::state::empty) free_lane(*each, lane);
+        }
+      }
+      if (each->lanes.size() == before) ++i;
+    }
+  }
+  std::vector<identity*> ending;
+  for (auto& [id, each] : identities_) {
+    if (each->forgotten) ending.push_back(each.get());
+  }
+  for (identity* each : ending) remove_if_done(*each);
+}
+
+/// It may have published without ringing, or made room without ringing.
+void control::ring_for(const identity& of, const life& dead) {
+  for (auto& [id, each] : identities_) {
+    const bool owed = std::any_of(each->lanes.begin(), each->lanes.end(),
+                                  [&](const auto& lane) { return lane->memory->incarnation == dead.id; });
+    if (owed) os::ring(*each->doorbell);
+  }
+  for (const auto& lane : of.lanes) {
+    if (lane->doorbell) os::ring(*lane->doorbell);
+  }
+}
+
+void control::end_life(life& who) {
+  identity& of = *who.of;
+  for (auto& [id, each] : identities_) {
+    each->watchers.erase(who.id);
+    if (each->consumer != &who) continue;
+    each->consumer = nullptr;
+    for (auto& lane : each->lanes) lane->announced = false;
+    each->cursor.at<wire::cursor_header>()->sleeping.store(0, std::memory_order_seq_cst);
+  }
+  if (of.active == &who) of.active = nullptr;
+  of.page().pid.store(0, std::memory_order_relaxed);
+  of.page().active.store(0, std::memory_order_relaxed);
+  poller_.remove(who.control);
+  if (who.pidfd) poller_.remove(who.pidfd);
+  workers_.fetch_sub(1, std::memory_order_relaxed);
+  lives_.erase(who.id);
+}
+
+life* control::find_life(wire::incarnation_id id) {
+  const auto found = lives_.find(id);
+  return found == lives_.end() ? nullptr : found->second.get();
+}
+
+}  // namespace troupe::supervision

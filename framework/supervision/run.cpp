@@ -1,0 +1,278 @@
+// The supervisor process: what run() makes, in which order, and how it ends.
+
+#include <condition_variable>
+#include <cstdio>
+#include <deque>
+#include <future>
+#include <iostream>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include <troupe/detail/runtime.hpp>
+
+#include "channel/endpoint.hpp"
+#include "os/process.hpp"
+#include "supervision/control.hpp"
+#include "supervision/log.hpp"
+#include "supervision/spawner.hpp"
+#include "supervision/supervisor.hpp"
+
+namespace troupe::supervision {
+
+namespace {
+
+constexpr int gave_up_code = 70;
+constexpr std::chrono::seconds main_may_take{1};
+
+void flush_stdio() {
+  std::cout.flush();
+  std::fflush(nullptr);
+}
+
+void require_single_thread() {
+  const auto ids = os::thread_ids();
+  if (ids.size() == 1) return;
+  std::string names;
+  for (const int id : ids) {
+    if (id != os::own_pid()) names += (names.empty() ? "" : ", ") + os::thread_name(id) + " (" + std::to_string(id) + ")";
+  }
+  throw error(errc::threads_exist, "call troupe::run before any thread is started; running now: " + names);
+}
+
+class program final : public detail::runtime {
+ public:
+  program(const detail::run_options& how, std::span<const detail::actor_type* const> types, spawner& spawns,
+          os::fd signals);
+  ~program() { stop_tree(); }
+
+  std::uint64_t spawn(const detail::actor_type& type, const child_spec& spec,
+                      const detail::packed_arguments& arguments) override;
+  void terminate(std::uint64_t identity) override;
+  void monitor(std::uint64_t identity, std::function<void(const down&)> handler) override;
+  void wait() override;
+  bool poll(std::chrono::nanoseconds patience) override;
+  void stop() override;
+  bool stopping() const override { return stop_wanted_ || endpoint_->interrupted(); }
+  counts count() const override {
+    return {control_.deaths(), control_.restarts(), control_.dead_letters(), control_.workers()};
+  }
+
+  /// Stops every child in reverse order and everything else. Called by main when its function has returned.
+  void stop_tree();
+  int signal() const noexcept { return signal_; }
+  bool gave_up() const noexcept { return gave_up_; }
+  bool run_between();
+
+ private:
+  using answered = policy::answer;
+  answered call(const std::function<void(supervisor::completion)>& make);
+  void take_signal(int number);
+  void tree_ended(policy::outcome how, const std::string& text);
+  void note(channel::incoming&& frame);
+
+  control control_;
+  std::unique_ptr<channel::endpoint> endpoint_;
+  std::unique_ptr<supervisor> supervisor_;
+  std::map<std::uint64_t, std::function<void(const down&)>> handlers_;  // guarded by the endpoint's mutex
+  std::deque<down> downs_;                                             // guarded by the endpoint's mutex
+
+  std::atomic<int> signal_{0};
+  std::atomic<bool> stop_wanted_{false};
+  std::atomic<bool> gave_up_{false};
+  std::mutex ended_mutex_;
+  std::condition_variable changed_;
+  std::thread watcher_;
+  bool ended_ = false;
+  bool main_done_ = false;
+  bool stopped_ = false;
+};
+
+program::program(const detail::run_options& how, std::span<const detail::actor_type* const> types, spawner& spawns,
+                 os::fd signals)
+    : control_(spawns, types,
+               {[this](int number) { take_signal(number); },
+                [this](policy::outcome outcome, const std::string& text) { tree_ended(outcome, text); }}) {
+  auto parts = control_.make_main();
+  endpoint_ = std::make_unique<channel::endpoint>(
+      channel::endpoint::parts{parts.identity, parts.incarnation, std::move(parts.control), std::move(parts.out),
+                               std::move(parts.doorbell)},
+      [this](channel::incoming&& frame) { note(std::move(frame)); });
+  endpoint_->run_between = [this] { run_between(); };
+  supervisor_ = std::make_unique<supervisor>(control_, how.supervisor);
+  control_.start(*supervisor_, std::move(signals));
+}
+
+// -------------------------------------------------------------------------------------------------------- the runtime
+
+program::answered program::call(const std::function<void(supervisor::completion)>& make) {
+  auto promised = std::make_shared<std::promise<answered>>();
+  make([promised](const answered& answer) { promised->set_value(answer); });
+  return promised->get_future().get();
+}
+
+std::uint64_t program::spawn(const detail::actor_type& type, const child_spec& spec,
+                             const detail::packed_arguments& arguments) {
+  if (spec.name.empty() || spec.name.size() > wire::max_name) {
+    throw error(errc::not_allowed, "an actor's name has 1 to " + std::to_string(wire::max_name) + " bytes");
+  }
+  const auto made = control_.make_identity(spec, type, arguments);
+  if (!made) throw error(made.error());
+  const auto answer = call([&](supervisor::completion done) {
+    supervisor_->start_child(*made, {spec.restart, spec.shutdown, policy::child_kind::worker}, std::move(done));
+  });
+  switch (answer.what) {
+    case policy::result::ok: return *made;
+    case policy::result::start_failed:
+      throw error(control_.start_failure(*made), spec.name + " could not start: " + answer.text);
+    case policy::result::gave_up: control_.forget(*made); throw error(errc::gave_up, answer.text);
+    default: control_.forget(*made); throw error(errc::stopping, "the program is being stopped");
+  }
+}
+
+void program::terminate(std::uint64_t identity) {
+  const auto stopped = call([&](supervisor::completion done) { supervisor_->terminate_child(identity, std::move(done)); });
+  if (stopped.what == policy::result::not_found) throw error(errc::not_found, "there is no such actor any more");
+  if (stopped.what != policy::result::ok) return;
+  call([&](supervisor::completion done) { supervisor_->delete_child(identity, std::move(done)); });
+}
+
+void program::monitor(std::uint64_t identity, std::function<void(const down&)> handler) {
+  {
+    const std::lock_guard lock(endpoint_->mutex());
+    handlers_[identity] = std::move(handler);
+  }
+  detail::monitor(identity);
+}
+
+void program::wait() {
+  std::unique_lock lock(endpoint_->mutex());
+  endpoint_->wait(lock, std::nullopt, [this] { return stop_wanted_.load(); });
+}
+
+bool program::poll(std::chrono::nanoseconds patience) {
+  const auto until = os::clock::now() + patience;
+  for (;;) {
+    if (run_between()) return true;
+    endpoint_->serve_once(until);
+    if (run_between()) return true;
+    if (os::clock::now() >= until || stopping()) return false;
+  }
+}
+
+void program::stop() {
+  stop_wanted_ = true;
+  os::ring(endpoint_->doorbell());
+}
+
+void program::note(channel::incoming&& frame) {
+  wire::down what{};
+  if (frame.type != wire::frame::down || !frame.take(what)) return;
+  const std::string text = frame.text();
+  const std::size_t cut = text.find('\n');
+  downs_.push_back({what.identity, text.substr(0, cut), static_cast<down::kind>(what.kind), what.code, what.signal,
+                    what.ended != 0, cut == text.npos ? "" : text.substr(cut + 1)});
+  endpoint_->poke();
+}
+
+bool program::run_between() {
+  bool ran = endpoint_->run_callbacks();
+  for (;;) {
+    std::optional<down> next;
+    std::function<void(const down&)> handler;
+    {
+      const std::lock_guard lock(endpoint_->mutex());
+      if (downs_.empty()) return ran;
+      next = std::move(downs_.front());
+      downs_.pop_front();
+      if (const auto found = handlers_.find(next->identity); found != handlers_.end()) handler = found->second;
+    }
+    if (handler) handler(*next);
+    ran = true;
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------------ the end
+
+void program::take_signal(int number) {
+  if (signal_ != 0) {
+    control_.kill_all();
+    os::exit_now(128 + number);
+  }
+  signal_ = number;
+  log_line(os::signal_name(number) + ": stopping");
+  endpoint_->interrupt_from_outside(error(errc::stopping, "the program is being stopped by " + os::signal_name(number)));
+  supervisor_->stop_all([](const auto&) {});
+}
+
+void program::tree_ended(policy::outcome how, const std::string& text) {
+  if (how == policy::outcome::gave_up) {
+    gave_up_ = true;
+    endpoint_->interrupt_from_outside(error(errc::gave_up, text));
+  }
+  {
+    const std::lock_guard lock(ended_mutex_);
+    ended_ = true;
+  }
+  changed_.notify_all();
+  if (signal_ == 0) return;
+  // Main may be in a call of its own that no signal ends.
+  watcher_ = std::thread([this] {
+    std::unique_lock lock(ended_mutex_);
+    if (!changed_.wait_for(lock, main_may_take, [this] { return main_done_; })) os::exit_now(128 + signal_);
+  });
+}
+
+void program::stop_tree() {
+  if (std::exchange(stopped_, true)) return;
+  {
+    const std::lock_guard lock(ended_mutex_);
+    main_done_ = true;
+  }
+  changed_.notify_all();
+  supervisor_->stop_all([](const auto&) {});
+  {
+    std::unique_lock lock(ended_mutex_);
+    changed_.wait(lock, [this] { return ended_; });
+  }
+  control_.finish();
+  if (watcher_.joinable()) watcher_.join();
+  supervisor_.reset();
+  endpoint_.reset();
+}
+
+}  // namespace
+}  // namespace troupe::supervision
+
+namespace troupe::detail {
+
+int run_program(int, char**, const run_options& how, std::span<const actor_type* const> types,
+                const std::function<int(runtime&)>& body) {
+  using namespace supervision;
+  require_single_thread();
+  flush_stdio();
+  os::raise_descriptor_limit();
+  os::ignore_sigpipe();
+  int code = 1;
+  int signal = 0;
+  {
+    spawner spawns(types);
+    log_to_stderr(how.log);
+    program running(how, types, spawns, os::take_signals());
+    try {
+      code = body(running);
+    } catch (const error& e) {
+      if (running.signal() == 0) std::cerr << "troupe: " << e.what() << std::endl;
+    } catch (const std::exception& e) {
+      std::cerr << "troupe: " << e.what() << std::endl;
+    }
+    running.stop_tree();
+    if (running.gave_up()) code = gave_up_code;
+    signal = running.signal();
+  }
+  flush_stdio();
+  if (signal != 0) os::exit_now(128 + signal);
+  return code;
+}
+
+}  // namespace troupe::detail

@@ -1,0 +1,118 @@
+#pragma once
+
+/// What the control thread knows: identities, their lives, and the lanes between them. Touched by that thread alone.
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <troupe/child_spec.hpp>
+#include <troupe/detail/actor_type.hpp>
+
+#include "channel/lane.hpp"
+#include "os/memory.hpp"
+#include "os/pipe.hpp"
+#include "os/poller.hpp"
+#include "supervision/policy.hpp"
+#include "wire/control.hpp"
+#include "wire/memory.hpp"
+
+namespace troupe::supervision {
+
+struct identity;
+
+/// A frame that waits for its socket. Descriptors are shared, since many frames may carry the same one.
+struct outgoing_frame {
+  std::vector<std::byte> bytes;
+  std::vector<std::shared_ptr<os::fd>> fds;
+};
+
+/// Keys of the control thread's poller. A life has two: its control socket and its pidfd.
+inline constexpr std::uint64_t bell_key = 0, signals_key = 1, spawner_key = 2, first_life_key = 8;
+constexpr std::uint64_t control_key(wire::incarnation_id id) { return first_life_key + 2 * id; }
+constexpr std::uint64_t pidfd_key(wire::incarnation_id id) { return first_life_key + 2 * id + 1; }
+
+/// One process's life under an identity: from the spawn request to the reaping.
+struct life {
+  wire::incarnation_id id = 0;
+  identity* of = nullptr;
+  enum class stage : std::uint8_t { spawning, booting, starting, up, dead } now = stage::spawning;
+
+  os::fd control;
+  bool control_open = true;
+  bool wants_write = false;
+  std::deque<outgoing_frame> queue;
+  std::uint32_t fds_under_way = 0;
+  std::uint32_t frames_sent = 0;
+
+  int pid = 0;
+  os::fd pidfd;  // none: main
+  std::shared_ptr<os::fd> out;
+  std::shared_ptr<channel::peer_memory> memory;
+
+  bool attached = false;   // lanes may be announced to it
+  bool stop_asked = false;
+  bool kill_asked = false;
+  bool killed_after_grace = false;
+  std::optional<os::time_point> kill_at;
+  std::optional<wire::leave> leaving;
+  std::string leaving_text;
+};
+
+/// A lane into an identity's mailbox, from the moment its sender was told where it starts until its slot is free again.
+struct in_lane {
+  std::uint32_t slot = 0;
+  wire::identity_id sender = 0;
+  std::shared_ptr<channel::peer_memory> memory;  // of the sender's incarnation
+  std::shared_ptr<os::fd> memory_fd;
+  std::shared_ptr<os::fd> doorbell;  // the sender's
+  std::uint64_t offset = 0;
+  std::uint64_t start = 0;
+  std::uint32_t ring_bytes = 0;
+  bool asks = false;
+  bool announced = false;  // to the present consumer
+  bool closing = false;    // its sender has been told that the identity is closed
+};
+
+/// A mailbox with a name: what outlives its processes.
+struct identity {
+  wire::identity_id id = 0;
+  std::string name;
+  wire::role role = wire::role::actor;
+  bool is_main = false;
+  bool is_queue = false;
+  child_spec spec;
+  const detail::actor_type* type = nullptr;
+  std::uint32_t type_index = 0;
+
+  std::shared_ptr<os::fd> cursor_fd, hint_fd, status_fd, doorbell, arguments_fd, checkpoint_fd;
+  std::uint64_t arguments_bytes = 0;
+  std::uint64_t checkpoint_bytes = 0;
+  os::mapping cursor, status;
+
+  life* active = nullptr;    // the process that runs it
+  life* consumer = nullptr;  // the process that reads the mailbox: `active`, or the one that took the queue
+  std::vector<std::unique_ptr<in_lane>> lanes;  // in the order in which they were made
+  std::vector<std::uint32_t> free_slots;
+  std::uint32_t next_slot = 0;
+  std::map<std::uint32_t, std::uint64_t> judged;  // mark that was judged last, by slot
+  std::map<std::uint32_t, std::uint64_t> letters;  // position of the last letter, by slot
+  std::set<wire::incarnation_id> watchers;
+  std::optional<wire::down> last_down;  // not told to the watchers yet
+  std::string last_down_text;
+  bool closed = false;
+  bool forgotten = false;
+  wire::incarnation_id owner = 0;  // of a process: who started it
+  std::uint64_t tag = 0;           // of a process: its owner's call
+
+  wire::cursor_slot& slot(std::uint32_t number) const {
+    return cursor.at<wire::cursor_slot>(wire::cursor_slots_offset)[number];
+  }
+  wire::status_page& page() const { return *status.at<wire::status_page>(); }
+};
+
+}  // namespace troupe::supervision

@@ -1,0 +1,155 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <troupe/child_spec.hpp>
+#include <troupe/deferred.hpp>
+#include <troupe/detail/context.hpp>
+#include <troupe/down.hpp>
+#include <troupe/handles.hpp>
+#include <troupe/payload.hpp>
+#include <troupe/ref.hpp>
+
+namespace troupe {
+
+/// A running timer of an actor. A value; copies mean the same timer. It ends with the incarnation that set it.
+class timer {
+ public:
+  timer() noexcept = default;
+  explicit timer(std::uint64_t number) noexcept : number_(number) {}
+  /// After this the message is not handed out any more. Does nothing to one that has run or was cancelled.
+  void cancel() noexcept {
+    if (number_ != 0) detail::context().cancel_timer(std::exchange(number_, 0));
+  }
+
+ private:
+  std::uint64_t number_ = 0;
+};
+
+/// What an actor can do besides talking through refs. Taken from `self()`; loop thread only.
+class self_t {
+ public:
+  const std::string& name() const { return detail::context().name(); }
+  /// This life of the actor; never reused.
+  std::uint64_t incarnation() const { return detail::context().incarnation(); }
+  std::uint64_t identity() const { return detail::own_identity(); }
+  /// 1 for a message that is handled for the first time, more if a handler died with it. 254 and 255 mean "many".
+  unsigned attempt() const { return detail::context().attempt(); }
+  /// Whether state() comes from an earlier incarnation (checkpointed<State> only).
+  bool restored() const { return detail::context().restored(); }
+
+  /// Memory of this size to be built in place and sent in a message. Throws error: too_large, full.
+  troupe::payload payload(std::size_t bytes) const {
+    return troupe::payload(detail::take_block(bytes, std::chrono::steady_clock::now() + default_patience));
+  }
+  /// The actor of this name; nullopt if there is none. A name stays valid across restarts.
+  template <class A>
+  std::optional<actor_ref<A>> find(const std::string& name) const {
+    const auto found = detail::find(name);
+    if (!found) return std::nullopt;
+    return actor_ref<A>(*found);
+  }
+  /// This actor, to be sent to others.
+  template <class A>
+  actor_ref<A> ref() const {
+    return actor_ref<A>(detail::own_identity());
+  }
+  /// From now on on_down tells how it ends or dies, once per death, after its last message has been handled.
+  template <class A>
+  void monitor(const actor_ref<A>& other) const {
+    detail::monitor(other.identity());
+  }
+  template <class A>
+  void demonitor(const actor_ref<A>& other) const {
+    detail::demonitor(other.identity());
+  }
+  /// Sends a signal to the other's process. If it dies of it, that counts as a crash: for tests and chaos.
+  template <class A>
+  void send_signal(const actor_ref<A>& other, int signal) const {
+    detail::send_signal(other.identity(), signal);
+  }
+  /// Stops the other in order; its restart policy does not bring it back.
+  template <class A>
+  void stop(const actor_ref<A>& other) const {
+    detail::end_actor(other.identity(), false);
+  }
+  /// Answers the request in hand later: `auto later = self().defer<int>(); keep it; return later;`
+  template <class R>
+  deferred<R> defer() const {
+    return deferred<R>(detail::context().defer());
+  }
+};
+
+/// Base of every actor class. One object per worker process, made there; all its functions run on one thread, one at a
+/// time. A handler `Reply on(Message)` is called for each message in `using handles = troupe::handles<...>`.
+///
+/// A crash, an exit or an exception that escapes ends the process; the supervisor starts another under the same name,
+/// which goes on with the next message. What the object held in memory is gone then; see checkpointed.
+class actor {
+ public:
+  actor() = default;
+  actor(const actor&) = delete;
+  actor& operator=(const actor&) = delete;
+  virtual ~actor() = default;
+
+  /// Before the first message of each incarnation; the supervisor waits for its end before it starts the next child.
+  /// What it throws is a failed start.
+  virtual void on_start() {}
+  /// Before an ordered end; messages that are not handled yet stay for the next incarnation.
+  virtual void on_stop(stop_reason) {}
+  /// A monitored actor has ended or died.
+  virtual void on_down(const down&) {}
+
+ protected:
+  self_t self() const noexcept { return {}; }
+  /// Hands `message` to this actor's own handler after this time; the handler's reply goes nowhere.
+  template <class M>
+  timer after(std::chrono::nanoseconds delay, const M& message) {
+    return add_timer(delay, std::chrono::nanoseconds{0}, message);
+  }
+  /// The same again and again, first after one period. Late ones are not made up for. `period` must be above 0.
+  template <class M>
+  timer every(std::chrono::nanoseconds period, const M& message) {
+    return add_timer(period, period, message);
+  }
+  /// Ends this actor when the handler has returned: a normal end.
+  void stop() { detail::context().stop_self(); }
+
+ private:
+  template <class M>
+  timer add_timer(std::chrono::nanoseconds first, std::chrono::nanoseconds period, const M& message) {
+    const detail::outgoing what{message_id<M>(), message_name<M>(), &message, &detail::encode_erased<M>};
+    return timer(detail::context().add_timer(first, period, what));
+  }
+};
+
+/// An actor that works in turns: what a handler tells becomes visible all at once with its end, together with the
+/// step to the next message. Killed before that, nothing of it has happened and the message is handled again.
+class transactional : public actor {
+ public:
+  using troupe_turns = void;
+};
+
+/// An actor that works in turns and whose state survives it: state() is committed with the turn. The next incarnation
+/// starts with the state of the last committed turn. The state is written whole each turn, so keep it small or the
+/// messages large; child_spec::checkpoint_bytes limits it. `State` needs what a message needs, and a default value.
+template <class State>
+class checkpointed : public transactional {
+ public:
+  using troupe_state = State;
+  State& troupe_state_of() noexcept { return state_; }
+
+ protected:
+  State& state() noexcept { return state_; }
+  const State& state() const noexcept { return state_; }
+
+ private:
+  State state_{};
+};
+
+}  // namespace troupe

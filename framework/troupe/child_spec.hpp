@@ -1,0 +1,46 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace troupe {
+
+/// When a child that has ended is started again. As in Erlang/OTP.
+enum class restart : std::uint8_t {
+  permanent,  ///< always
+  transient,  ///< only after an abnormal end: crash, signal, exception, exit code other than 0
+  temporary,  ///< never; its end ends the identity, its name is free
+};
+
+/// How a child is stopped: asked, then killed when `grace` is over. As in Erlang/OTP.
+struct shutdown {
+  enum class kind : std::uint8_t { brutal_kill, timed, infinity };
+  kind how = kind::timed;
+  std::chrono::milliseconds grace{5000};
+
+  static constexpr shutdown brutal_kill() { return {kind::brutal_kill, std::chrono::milliseconds{0}}; }
+  static constexpr shutdown infinity() { return {kind::infinity, std::chrono::milliseconds{0}}; }
+  static constexpr shutdown within(std::chrono::milliseconds grace) { return {kind::timed, grace}; }
+};
+
+/// What a supervisor knows of a child. Only the name is needed: `spawn<A>({.name = "parser"}, args...)`.
+struct child_spec {
+  std::string name;  ///< unique in the program while the identity lives; 1 to 200 bytes
+  troupe::restart restart = troupe::restart::permanent;
+  troupe::shutdown shutdown = {};
+  /// Bytes of the ring that each sender gets to this actor: a power of two, 4 KiB to 16 MiB.
+  /// A message larger than half of it travels through the sender's outbox.
+  std::uint32_t lane_bytes = 64 * 1024;
+  /// Limit of a checkpoint (checkpointed<State> only); beyond it the turn ends with errc::too_large.
+  std::uint64_t checkpoint_bytes = 16 * 1024 * 1024;
+};
+
+/// Erlang/OTP's supervisor flags: more than `max_restarts` restarts `within` this time, and the supervisor gives up.
+struct supervisor_flags {
+  std::uint32_t max_restarts = 1;
+  std::chrono::seconds within{5};
+};
+
+}  // namespace troupe

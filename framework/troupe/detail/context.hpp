@@ -1,0 +1,51 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <troupe/detail/node.hpp>
+
+namespace troupe::detail {
+
+/// A request that is answered after its handler has returned.
+struct deferral {
+  std::uint64_t incarnation = 0;  ///< of the asker; 0: told, nobody waits
+  std::uint64_t correlation = 0;
+  std::uint32_t slot = 0;
+};
+
+/// What an actor needs of the loop that runs it. Loop thread only. One per worker process.
+class worker_context {
+ public:
+  virtual const std::string& name() const = 0;
+  virtual std::uint64_t incarnation() const = 0;
+  virtual unsigned attempt() const = 0;
+  virtual bool restored() const = 0;
+
+  /// Answers the record that is being handled; does nothing if it was told.
+  virtual void reply(std::uint64_t reply_type, const void* body, void (*encode)(const void*, writer&)) = 0;
+  virtual void reply_failure(std::string_view text) = 0;
+  virtual deferral defer() = 0;
+  virtual void reply_deferred(const deferral& to, std::uint64_t reply_type, const void* body,
+                              void (*encode)(const void*, writer&)) = 0;
+  virtual void fail_deferred(const deferral& to, std::string_view text) = 0;
+
+  /// `period` zero: once. The message is handed to the actor's own handler.
+  virtual std::uint64_t add_timer(std::chrono::nanoseconds first, std::chrono::nanoseconds period,
+                                  const outgoing& message) = 0;
+  virtual void cancel_timer(std::uint64_t timer) noexcept = 0;
+  virtual void stop_self() = 0;
+
+ protected:
+  ~worker_context() = default;
+};
+
+/// Throws error(errc::not_allowed) outside a worker.
+worker_context& context();
+
+template <class M>
+void encode_erased(const void* message, writer& to);
+
+}  // namespace troupe::detail

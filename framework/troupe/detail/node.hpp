@@ -1,0 +1,121 @@
+#pragma once
+
+/// What the public templates need of the process they run in: its endpoint. One per process; in a worker it belongs to
+/// the loop, in the user's program to main. Not for users.
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <troupe/detail/bytes.hpp>
+#include <troupe/error.hpp>
+
+namespace troupe::detail {
+
+using time_point = std::chrono::steady_clock::time_point;
+
+/// Which identity a ref means, and a cache of how this process reaches it.
+struct address {
+  std::uint64_t identity = 0;
+  mutable std::atomic<void*> route{nullptr};
+
+  address() noexcept = default;
+  explicit address(std::uint64_t id) noexcept : identity(id) {}
+  address(const address& other) noexcept : identity(other.identity), route(other.route.load(std::memory_order_relaxed)) {}
+  address& operator=(const address& other) noexcept {
+    identity = other.identity;
+    route.store(other.route.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    return *this;
+  }
+};
+
+/// A piece of this process's outbox; given back when nobody needs it any more.
+struct outbox_block {
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+  std::byte* data = nullptr;
+  outbox_block() = default;
+  outbox_block(const outbox_block&) = delete;
+  outbox_block& operator=(const outbox_block&) = delete;
+  ~outbox_block();
+};
+/// Throws error: too_large beyond the outbox, full if it has no room within `until`.
+std::shared_ptr<outbox_block> take_block(std::size_t bytes, std::optional<time_point> until);
+
+/// What travels beside a message's bytes.
+class attachments {
+ public:
+  /// Sender: the block goes with the message; returns its index.
+  virtual std::uint32_t attach(std::shared_ptr<const outbox_block> block) = 0;
+  /// Receiver: the bytes of that block, in place; throws error(errc::corrupt) if there is none.
+  virtual std::span<const std::byte> attached(std::uint32_t index) = 0;
+
+ protected:
+  ~attachments() = default;
+};
+
+/// A message on its way out.
+struct outgoing {
+  std::uint64_t message = 0;
+  std::string_view name;
+  const void* body = nullptr;
+  void (*encode)(const void* body, writer& to) = nullptr;
+};
+
+/// `until` absent: never waits (connecting and full are then errors).
+expected<void> tell(const address& to, const outgoing& what, std::optional<time_point> until);
+
+/// A reply's bytes; they stay valid as long as the object.
+struct reply_bytes {
+  std::vector<std::byte> copy;
+  std::span<const std::byte> body;
+  std::shared_ptr<const void> keep;
+};
+using reply_handler = std::function<void(expected<reply_bytes>)>;
+
+/// Sends a request; returns its correlation id. Whoever asked takes the reply once, by await_reply, on_reply or forget.
+expected<std::uint64_t> ask(const address& to, const outgoing& what, std::uint64_t reply_type, time_point deadline,
+                            bool waiting);
+expected<reply_bytes> await_reply(std::uint64_t correlation);
+void on_reply(std::uint64_t correlation, reply_handler handler);
+void forget_reply(std::uint64_t correlation) noexcept;
+
+/// Whether the calling thread is inside a turn of its actor.
+bool in_turn() noexcept;
+
+/// Identity of the actor of this name.
+expected<std::uint64_t> find(const std::string& name);
+std::uint64_t own_identity() noexcept;
+
+/// Watches an actor; its end or death is told to on_down (in main: to `handler`).
+void monitor(std::uint64_t identity);
+void demonitor(std::uint64_t identity);
+
+/// The supervisor sends `signal` to the actor's process; a death by it counts as a crash.
+void send_signal(std::uint64_t identity, int signal);
+/// Asks the supervisor to stop the actor in order, or to kill it; its death was asked for.
+void end_actor(std::uint64_t identity, bool kill);
+
+/// Descriptors in messages: the sender deposits one and sends the token, the receiver withdraws it, once.
+struct fd_token {
+  std::uint64_t from = 0;
+  std::uint64_t number = 0;
+};
+/// `fd` stays the caller's.
+fd_token deposit(int fd);
+/// The descriptor, the caller's to close; error(errc::closed): it has been withdrawn before.
+expected<int> withdraw(fd_token token);
+
+/// Waits until `fd` is readable (or writable) while this process's endpoint is served. False: `until` has come.
+/// Throws error(errc::stopping).
+bool wait_fd(int fd, bool writable, std::optional<time_point> until);
+
+}  // namespace troupe::detail

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <troupe/child_spec.hpp>
+#include <troupe/detail/actor_type.hpp>
+#include <troupe/down.hpp>
+
+namespace troupe::detail {
+
+/// Arguments as they travel to a worker: the address of the function that takes them, then each in a frame of its own.
+using packed_arguments = std::vector<std::byte>;
+
+template <class... Arguments>
+packed_arguments pack_arguments(std::uintptr_t function, const Arguments&... arguments) {
+  const auto write = [&](writer& to) {
+    to.bytes(&function, sizeof function);
+    (write_argument(arguments, to), ...);
+  };
+  writer probe(nullptr, 0);
+  write(probe);
+  packed_arguments packed(probe.size());
+  writer to(packed.data(), packed.size());
+  write(to);
+  return packed;
+}
+
+/// Calls the function of a troupe::process with the arguments that follow; returns the exit code.
+using process_caller = int (*)(reader& arguments);
+
+/// The supervisor process behind troupe::system.
+class runtime {
+ public:
+  virtual std::uint64_t spawn(const actor_type& type, const child_spec& spec, const packed_arguments& arguments) = 0;
+  virtual void terminate(std::uint64_t identity) = 0;
+  virtual void monitor(std::uint64_t identity, std::function<void(const down&)> handler) = 0;
+  virtual void wait() = 0;
+  virtual bool poll(std::chrono::nanoseconds patience) = 0;
+  virtual void stop() = 0;
+  virtual bool stopping() const = 0;
+  struct counts {
+    std::uint64_t deaths, restarts, dead_letters, workers;
+  };
+  virtual counts count() const = 0;
+
+ protected:
+  ~runtime() = default;
+};
+
+struct run_options {
+  supervisor_flags supervisor;
+  bool log;
+};
+
+int run_program(int argc, char** argv, const run_options& how, std::span<const actor_type* const> types,
+                const std::function<int(runtime&)>& body);
+
+}  // namespace troupe::detail

@@ -1,0 +1,140 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <troupe/actor.hpp>
+#include <troupe/child_spec.hpp>
+#include <troupe/detail/actor_type.hpp>
+#include <troupe/detail/runtime.hpp>
+#include <troupe/down.hpp>
+#include <troupe/payload.hpp>
+#include <troupe/ref.hpp>
+
+namespace troupe {
+
+/// The program as main sees it: an actor without handlers that spawns, tells, asks and monitors. Made by run().
+///
+/// Its functions may be called from any thread of the program. Callbacks (then, monitor) run inside wait(), poll() or
+/// a get(), on the thread that calls them, never elsewhere.
+class system {
+ public:
+  /// Starts a worker process that makes an `A` from `arguments`, and supervises it; returns when its on_start has. The
+  /// arguments are copied to the worker like messages and used again at each restart.
+  /// Throws error: name_taken; start_failed (with the constructor's text), spawn_failed, gave_up, stopping.
+  template <class A, class... Arguments>
+  actor_ref<A> spawn(const child_spec& spec, Arguments&&... arguments) {
+    constexpr bool fits = std::is_constructible_v<A, detail::argument<Arguments>...>;
+    static_assert(fits, "no constructor of this actor takes these arguments");
+    if constexpr (fits) {
+      const detail::maker make = &detail::make_actor<A, detail::argument<Arguments>...>;
+      const auto packed = detail::pack_arguments(reinterpret_cast<std::uintptr_t>(make),
+                                                 detail::argument<Arguments>(std::forward<Arguments>(arguments))...);
+      return actor_ref<A>(runtime_.spawn(detail::type_of<A>(), spec, packed));
+    } else {
+      return {};
+    }
+  }
+  template <class A, class... Arguments>
+  actor_ref<A> spawn(const std::string& name, Arguments&&... arguments) {
+    return spawn<A>(child_spec{.name = name}, std::forward<Arguments>(arguments)...);
+  }
+
+  /// The actor of this name; nullopt if there is none. A name stays valid across restarts.
+  template <class A>
+  std::optional<actor_ref<A>> find(const std::string& name) const {
+    const auto found = detail::find(name);
+    if (!found) return std::nullopt;
+    return actor_ref<A>(*found);
+  }
+
+  /// Waits until the program is being stopped: a signal, stop(), or the root supervisor giving up.
+  void wait() { runtime_.wait(); }
+  /// Runs the callbacks that are due and returns; waits for one at most this long. False: none ran.
+  bool poll(std::chrono::nanoseconds patience = {}) { return runtime_.poll(patience); }
+  /// Ends wait(), here and in other threads. The tree is stopped when the function given to run() returns.
+  void stop() { runtime_.stop(); }
+  /// Whether the program is being stopped.
+  bool stopping() const { return runtime_.stopping(); }
+
+  /// Memory of this size to be built in place and sent in a message. Throws error: too_large, full.
+  troupe::payload payload(std::size_t bytes) const {
+    return troupe::payload(detail::take_block(bytes, std::chrono::steady_clock::now() + default_patience));
+  }
+  /// Calls `handler` each time the actor ends or dies.
+  template <class A>
+  void monitor(const actor_ref<A>& other, std::function<void(const down&)> handler) {
+    runtime_.monitor(other.identity(), std::move(handler));
+  }
+  /// Stops the actor in order (its `shutdown` says how long it may take); it is not started again. Returns when it is
+  /// down. Throws error(errc::not_found).
+  template <class A>
+  void stop(const actor_ref<A>& other) {
+    runtime_.terminate(other.identity());
+  }
+  /// Kills the actor's process; the death was asked for, so it counts against nothing. Its restart policy decides.
+  template <class A>
+  void kill(const actor_ref<A>& other) {
+    detail::end_actor(other.identity(), true);
+  }
+  /// Sends a signal to the actor's process. If it dies of it, that counts as a crash: for tests and chaos.
+  template <class A>
+  void send_signal(const actor_ref<A>& other, int signal) {
+    detail::send_signal(other.identity(), signal);
+  }
+
+  /// Since the program's start.
+  struct counts {
+    std::uint64_t deaths = 0;        ///< workers that died or ended without having been asked to
+    std::uint64_t restarts = 0;
+    std::uint64_t dead_letters = 0;  ///< messages that will not be handled; each is in the log with the reason
+    std::uint64_t workers = 0;       ///< processes that run now
+  };
+  counts count() const {
+    const auto now = runtime_.count();
+    return {now.deaths, now.restarts, now.dead_letters, now.workers};
+  }
+
+  explicit system(detail::runtime& runtime) noexcept : runtime_(runtime) {}
+
+ private:
+  detail::runtime& runtime_;
+};
+
+/// How the program as a whole behaves.
+struct options {
+  supervisor_flags supervisor = {};  ///< of the root supervisor
+  /// Where the supervisor writes one line for each death, failed start and dead letter: standard error.
+  bool log = true;
+};
+
+/// First thing in main: makes the spawner, then calls `body` as the supervisor process. `Actors` are the classes that can
+/// be spawned. Workers see the program's globals as they are now. Returns when the tree has been stopped, in the reverse
+/// order of its start: what `body` returned (0 for void), 70 if the root supervisor gave up. A signal INT, TERM or HUP
+/// stops the tree and ends the process with 128 + signal. An error that escapes `body` is printed: 1.
+/// Throws error(errc::threads_exist) if the process has more than one thread.
+template <class... Actors, class Body>
+int run(int argc, char** argv, const options& how, Body&& body) {
+  static const std::vector<const detail::actor_type*> types{&detail::type_of<Actors>()...};
+  return detail::run_program(argc, argv, {how.supervisor, how.log}, types, [&](detail::runtime& runtime) {
+    system sys(runtime);
+    if constexpr (std::is_void_v<std::invoke_result_t<Body&, system&>>) {
+      body(sys);
+      return 0;
+    } else {
+      return static_cast<int>(body(sys));
+    }
+  });
+}
+template <class... Actors, class Body>
+int run(int argc, char** argv, Body&& body) {
+  return run<Actors...>(argc, argv, options{}, std::forward<Body>(body));
+}
+
+}  // namespace troupe

@@ -1,0 +1,12 @@
+#pragma once
+
+/// Everything that an actor program needs. For small compile times include what you use: actor.hpp, system.hpp,
+/// ref.hpp; codec_cereal.hpp only where messages hold more than plain bytes.
+
+#include <troupe/actor.hpp>
+#include <troupe/child_spec.hpp>
+#include <troupe/codec_cereal.hpp>
+#include <troupe/error.hpp>
+#include <troupe/message.hpp>
+#include <troupe/ref.hpp>
+#include <troupe/system.hpp>

@@ -1,0 +1,166 @@
+#pragma once
+
+/// The frames of the control socket (SOCK_SEQPACKET) between a worker and the supervisor's control thread, and of the
+/// spawner's socket. One frame, one packet: frame_header, a body of fixed size, then `text_bytes` of text.
+/// Main's own endpoint talks the same frames over a socket pair inside its process.
+
+#include <cstdint>
+
+#include "wire/memory.hpp"
+
+namespace troupe::wire {
+
+inline constexpr std::uint32_t max_frame = 16 * 1024;
+inline constexpr std::uint32_t max_text = 8 * 1024;
+inline constexpr std::uint32_t max_fds = 8;          ///< in one frame
+inline constexpr std::uint32_t fds_under_way = 16;   ///< sent to one process and not yet taken
+inline constexpr std::uint32_t max_name = 200;
+inline constexpr std::uint32_t max_unfinished_lanes = 8;
+
+enum class frame : std::uint16_t {
+  // worker -> supervisor
+  attached = 1,   ///< memory is mapped: may be sealed
+  ready,          ///< on_start has returned
+  leaving,        ///< body leaving: how it will end; the last frame
+  took,           ///< body number: so many descriptors have been received
+  find,           ///< body call; text: name -> found
+  connect,        ///< body connect -> connected
+  ask_link,       ///< body subject: make the reply pipe of this link
+  lane_drained,   ///< body slot: the old lane holds nothing more to deliver
+  closed_seen,    ///< body subject: nothing more will be published to it
+  monitor,        ///< body subject -> down, when it ends or dies
+  demonitor,      ///< body subject
+  letter,         ///< body letter; text: why -> letter_kept
+  deposit,        ///< body token, one descriptor
+  withdraw,       ///< body token -> withdrawn, one descriptor
+  signal,         ///< body order: send this signal to it; a death by it was not asked for
+  end,            ///< body order: stop (0) or kill (SIGKILL) it; its death was asked for
+  queue_make,     ///< body queue -> queue_made
+  queue_take,     ///< body call: become its consumer -> queue_taken, then lanes
+  process_start,  ///< body process, one descriptor: arguments -> process_started
+  process_signal, ///< body order: subject is the process number
+
+  // supervisor -> worker
+  boot = 100,       ///< body boot; text: name; descriptors in the order of boot_fd
+  go,               ///< everything known about lanes and links has been said; run
+  stop,             ///< stop in order; body number: a stop_reason
+  found,            ///< body answer
+  connected,        ///< body connected; text: the receiver's name; descriptors: cursor, hint, status, doorbell
+  lane,             ///< body lane; descriptors: sender's out-memory, sender's doorbell
+  lane_final,       ///< body slot: its sender is dead and judged: the tail is final
+  lane_freed,       ///< body slot: the range that the lane lay in may be used again
+  reply_end,        ///< body reply_end; descriptor: the pipe's write end
+  link,             ///< body link; descriptors: the pipe's read end, the callee's out-memory
+  verdict,          ///< body verdict; text: how the callee died
+  closed,           ///< body subject: it has ended for good
+  down,             ///< body down; text: how it died
+  letter_kept,      ///< body slot_position
+  withdrawn,        ///< body answer, one descriptor unless status says why not
+  queue_made,       ///< body answer
+  queue_taken,      ///< body answer; descriptors: cursor, hint, doorbell
+  process_started,  ///< body answer (subject: process number, value: pid), descriptor: pidfd
+  process_ended,    ///< body exit; text: how
+};
+
+struct frame_header {
+  frame type;
+  std::uint16_t text_bytes;
+  std::uint32_t reserved;
+};
+static_assert(sizeof(frame_header) == 8);
+
+enum class status : std::uint32_t { ok, not_found, closed, full, refused, failed, unknown };
+
+struct nothing {};
+struct number { std::uint64_t value; };
+struct subject { identity_id identity; };
+struct call { std::uint64_t tag; identity_id identity; };
+struct answer { std::uint64_t tag; std::uint64_t subject; std::uint64_t value; status what; std::uint32_t reserved; };
+struct order { std::uint64_t subject; std::int32_t signal; std::uint32_t reserved; };
+/// A lane: slot `slot` of `owner`, filled by the incarnation `sender`.
+struct slot { std::uint32_t slot; std::uint32_t reserved; identity_id owner; incarnation_id sender; };
+struct slot_position { std::uint32_t slot; std::uint32_t reserved; std::uint64_t position; identity_id owner; };
+struct token { std::uint64_t tag; incarnation_id from; std::uint64_t number; };
+struct queue { std::uint64_t tag; std::uint64_t ring_log2; };
+
+enum class leave : std::uint32_t { normal = 1, shutdown, exception, start_failed };
+struct leaving { leave how; std::uint32_t reserved; };
+
+struct connect {
+  identity_id to;
+  std::uint64_t offset;  ///< of the lane_header in the sender's out-memory
+  std::uint32_t ring_bytes;
+  std::uint32_t asks;  ///< 1: make the reply pipe too
+};
+struct connected {
+  identity_id to;
+  std::uint64_t start;  ///< the lane's first position
+  std::uint32_t slot;
+  status what;
+};
+
+enum boot_fd : std::uint32_t { fd_out, fd_cursor, fd_hint, fd_status, fd_doorbell, fd_args, fd_checkpoint, boot_fds };
+enum class role : std::uint32_t { actor, process };
+struct boot {
+  identity_id identity;
+  incarnation_id incarnation;
+  std::uint64_t checkpoint_bytes;  ///< of one buffer; 0: none, and no descriptor for it
+  std::uint64_t args_bytes;
+  role what;
+  std::uint32_t actor_type;  ///< index into run's list of actors
+};
+
+struct lane {
+  identity_id owner;  ///< whose mailbox: the worker's own, or a queue that it consumes
+  identity_id sender;
+  incarnation_id incarnation;
+  std::uint64_t offset;
+  std::uint64_t start;  ///< the lane's first position
+  std::uint32_t ring_bytes;
+  std::uint32_t slot;
+  std::uint32_t dead;  ///< 1: the tail is final already
+  std::uint32_t reserved;
+};
+struct reply_end { identity_id asker; incarnation_id incarnation; std::uint32_t slot; std::uint32_t reserved; };
+struct link { identity_id callee; incarnation_id incarnation; };
+
+/// The callee died. Requests that end at or below `head` had been started, or were quarantined; all others go on.
+struct verdict {
+  identity_id callee;
+  incarnation_id incarnation;
+  std::uint64_t head;  ///< of the asker's lane, after judging
+};
+
+struct letter {
+  std::uint64_t position;
+  std::uint64_t message;
+  identity_id owner;
+  std::uint32_t slot;
+  std::uint32_t requeue;
+};
+
+/// How a process ended, as the kernel told the supervisor.
+struct exit {
+  std::uint64_t subject;
+  std::int32_t code;    ///< exit code, or -1
+  std::int32_t signal;  ///< 0: it exited
+};
+enum class down_kind : std::uint32_t { normal, shutdown, crashed, start_failed, not_found };
+struct down {
+  identity_id identity;
+  incarnation_id incarnation;
+  std::int32_t code;
+  std::int32_t signal;
+  down_kind kind;
+  std::uint32_t ended;  ///< 1: for good, no restart pending
+};
+struct process { std::uint64_t tag; std::uint64_t args_bytes; };
+
+/// Supervisor -> spawner; one descriptor: the child's end of its control socket.
+struct spawn_request { incarnation_id incarnation; };
+/// Spawner -> supervisor. pid below 0: the error number of the refused clone, negated.
+struct spawn_reply { incarnation_id incarnation; std::int32_t pid; std::int32_t reserved; };
+
+enum class stop_reason : std::uint64_t { shutdown = 1, killed = 2 };
+
+}  // namespace troupe::wire

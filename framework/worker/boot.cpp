@@ -1,0 +1,102 @@
+#include "worker/boot.hpp"
+
+#include <cstdio>
+#include <iostream>
+
+#include <troupe/detail/worker_main.hpp>
+#include <troupe/error.hpp>
+
+#include "os/poller.hpp"
+#include "os/process.hpp"
+#include "worker/loop.hpp"
+#include "worker/process_worker.hpp"
+
+namespace troupe::worker {
+
+namespace {
+
+void send(const os::fd& control, const std::vector<std::byte>& frame) {
+  while (os::send_packet(control, frame, {}) == os::io::again) {
+    os::wait_ready(control.get(), os::poller::write, std::nullopt);
+  }
+}
+
+channel::incoming wait_for_boot(const os::fd& control) {
+  std::vector<std::byte> buffer(wire::max_frame);
+  channel::incoming frame;
+  for (;;) {
+    const os::io how = channel::receive_frame(control, buffer, frame);
+    if (how == os::io::done) return frame;
+    // Hung up: the supervisor died or gave this start up; a half-born worker leaves nothing behind.
+    if (how != os::io::again) os::exit_now(1);
+    os::wait_ready(control.get(), os::poller::read, std::nullopt);
+  }
+}
+
+}  // namespace
+
+birth be_born(os::fd control) {
+  channel::incoming frame = wait_for_boot(control);
+  birth born;
+  if (frame.type != wire::frame::boot || !frame.take(born.its) || frame.fds.size() < wire::fd_checkpoint) os::exit_now(1);
+  born.name = frame.text();
+  os::name_thread(born.name);
+  const auto map = [&](wire::boot_fd which, std::uint64_t size, os::access how) {
+    return os::mapping(frame.fds[which], size, how);
+  };
+  born.out = map(wire::fd_out, wire::out_memory_bytes, os::access::read_write);
+  born.cursor = map(wire::fd_cursor, wire::cursor_bytes, os::access::read_write);
+  born.hints = map(wire::fd_hint, wire::hint_bytes, os::access::read_only);
+  born.status = map(wire::fd_status, wire::status_bytes, os::access::read_only);
+  if (born.its.args_bytes > 0) born.arguments = map(wire::fd_args, born.its.args_bytes, os::access::read_only);
+  if (born.its.checkpoint_bytes > 0) {
+    born.checkpoint = map(wire::fd_checkpoint, 2 * born.its.checkpoint_bytes, os::access::read_write);
+  }
+  born.doorbell = std::move(frame.fds[wire::fd_doorbell]);
+  auto* out = born.out.at<wire::out_header>();
+  out->layout = wire::layout_version;
+  out->incarnation = born.its.incarnation;
+  send(control, channel::pack(wire::frame::took, wire::number{frame.fds.size()}));
+  send(control, channel::pack(wire::frame::attached, wire::nothing{}));
+  born.control = std::move(control);
+  return born;
+}
+
+void leave(const os::fd& control, wire::leave how, const std::string& text) {
+  std::cout.flush();
+  std::fflush(nullptr);
+  send(control, channel::pack(wire::frame::leaving, wire::leaving{how, 0}, text));
+  const bool fine = how == wire::leave::normal || how == wire::leave::shutdown;
+  os::exit_now(fine ? 0 : 1);
+}
+
+std::string text_of_current_exception() {
+  try {
+    throw;
+  } catch (const std::exception& e) {
+    return e.what();
+  } catch (...) {
+    return "an exception that is no std::exception";
+  }
+}
+
+}  // namespace troupe::worker
+
+namespace troupe::detail {
+
+void worker_main(int control, std::span<const actor_type* const> types) {
+  try {
+    worker::birth born = worker::be_born(os::fd{control});
+    if (born.its.what == wire::role::process) worker::run_process(std::move(born));
+    if (born.its.actor_type >= types.size()) os::exit_now(1);
+    worker::loop loop(std::move(born), *types[born.its.actor_type]);
+    loop.run();
+  } catch (const error& e) {
+    std::cerr << "troupe: a worker cannot start: " << e.what() << std::endl;
+  } catch (const std::exception& e) {
+    std::cerr << "troupe: a worker cannot start: " << e.what() << std::endl;
+  }
+  os::exit_now(1);
+}
+
+}  // namespace troupe::detail

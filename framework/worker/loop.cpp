@@ -1,0 +1,300 @@
+#include "worker/loop.hpp"
+
+#include <algorithm>
+#include <iostream>
+
+#include "os/process.hpp"
+
+namespace troupe::worker {
+
+namespace {
+
+constexpr unsigned serve_every = 64;  // messages, while no control frame is waiting
+
+detail::worker_context* the_context = nullptr;
+
+channel::endpoint::parts parts_of(birth& born) {
+  return {born.its.identity, born.its.incarnation, std::move(born.control), std::move(born.out),
+          born.doorbell.duplicate()};
+}
+
+}  // namespace
+
+loop::loop(birth&& born, const detail::actor_type& type)
+    : name_(born.name),
+      type_(type),
+      status_(std::move(born.status)),
+      arguments_(std::move(born.arguments)),
+      control_copy_(born.control.duplicate()),
+      endpoint_(parts_of(born), [this](channel::incoming&& frame) { note(std::move(frame)); }),
+      mailbox_(born.its.identity, std::move(born.cursor), std::move(born.hints), std::move(born.doorbell)),
+      replies_(endpoint_, mailbox_),
+      turn_(type, endpoint_, std::move(born.checkpoint), born.its.checkpoint_bytes) {
+  the_context = this;
+  endpoint_.on_watched = [this](std::uint64_t key, bool, bool) {
+    writable_.push_back(static_cast<std::uint32_t>(key - channel::endpoint::owner_key));
+    has_noted_ = true;
+  };
+}
+
+loop::~loop() { the_context = nullptr; }
+
+void loop::run() {
+  wait_for_go();
+  try {
+    make_actor();
+  } catch (...) {
+    leave(control_copy_, wire::leave::start_failed, text_of_current_exception());
+  }
+  endpoint_.send(wire::frame::ready, wire::nothing{});
+  try {
+    serve();
+  } catch (...) {
+    leave(control_copy_, wire::leave::exception, text_of_current_exception());
+  }
+}
+
+void loop::wait_for_go() {
+  while (!go_) {
+    apply_frames();
+    if (!go_) endpoint_.serve_once(std::nullopt, [&] { return has_noted_.load(); });
+  }
+}
+
+void loop::make_actor() {
+  detail::maker make = nullptr;
+  detail::reader from(arguments_.data(), arguments_.size());
+  std::uintptr_t function = 0;
+  from.bytes(&function, sizeof function);
+  make = reinterpret_cast<detail::maker>(function);
+  actor_ = make(from);
+  restored_ = turn_.restore(*actor_, mailbox_.page());
+  in_turn([&] { actor_->on_start(); });
+}
+
+void loop::serve() {
+  for (;;) {
+    if (has_noted_) apply_frames();
+    if (stop_) end();
+    bool busy = turn_of_timers();
+    if (endpoint_.callbacks_pending() && !stop_) {
+      if (type_.works_in == detail::turns::none) {
+        busy = endpoint_.run_callbacks() || busy;
+      } else if (endpoint_.callback_due()) {
+        in_turn([&] { endpoint_.run_callbacks(); });
+        busy = true;
+      }
+    }
+    if (!stop_) busy = turn_of_messages() || busy;
+    if (!downs_.empty() && !stop_) tell_downs();
+    if (stop_) continue;
+    if (!busy) {
+      sleep();
+    } else if (attention() || ++unserved_ >= serve_every) {
+      unserved_ = 0;
+      endpoint_.serve_once(os::clock::now());
+    }
+  }
+}
+
+bool loop::attention() const noexcept {
+  return status_.at<wire::status_page>()->attention.load(std::memory_order_relaxed) != endpoint_.frames_taken();
+}
+
+bool loop::turn_of_messages() {
+  channel::record record;
+  channel::inbound* lane = mailbox_.next(record);
+  for (const auto slot : std::exchange(mailbox_.broken, {})) broken_lane(slot);
+  for (const auto slot : std::exchange(mailbox_.drained, {})) {
+    const wire::incarnation_id from = mailbox_.find(slot)->incarnation;
+    replies_.forget(slot);
+    mailbox_.remove(slot);
+    endpoint_.send(wire::frame::lane_drained, wire::slot{slot, 0, mailbox_.owner(), from});
+    if (lane != nullptr && lane->slot == slot) lane = nullptr;
+  }
+  if (lane == nullptr) return false;
+  handle(*lane, record);
+  return true;
+}
+
+bool loop::turn_of_timers() {
+  if (timers_.empty()) return false;
+  const auto due = timers_.take_due(os::clock::now());
+  if (!due) return false;
+  const detail::handler_entry* entry = type_.find(due->id);
+  attempt_ = 1;
+  in_turn([&] {
+    detail::reader from(due->body.data(), due->body.size());
+    bool decoded = false;
+    entry->invoke(*actor_, from, decoded);
+  });
+  return true;
+}
+
+void loop::sleep() {
+  std::optional<os::time_point> until = timers_.next();
+  if (const auto deadline = endpoint_.next_deadline(); deadline && (!until || *deadline < *until)) until = deadline;
+  // Another thread of this process may serve the endpoint and take in the ring or the frame that was meant to wake us.
+  const std::uint64_t rings = endpoint_.rings();
+  if (endpoint_.callback_due() || !mailbox_.prepare_sleep()) return;
+  endpoint_.serve_once(until, [&] { return has_noted_ || endpoint_.rings() != rings; });
+  mailbox_.woke();
+}
+
+void loop::end() {
+  endpoint_.resume();
+  const stop_reason why = *stop_;
+  in_turn([&] { actor_->on_stop(why); });
+  actor_.reset();
+  leave(control_copy_, why == stop_reason::self ? wire::leave::normal : wire::leave::shutdown, "");
+}
+
+// ----------------------------------------------------------------------------------------------------------- messages
+
+/// What came beside the record in hand.
+class loop::received final : public detail::attachments {
+ public:
+  received(const channel::inbound& lane, const channel::record& record) : lane_(lane), record_(record) {}
+  std::uint32_t attach(channel::block_ptr) override { return 0; }
+  std::span<const std::byte> attached(std::uint32_t index) override {
+    if (index >= record_.block_count()) throw error(errc::corrupt, "a payload that the message does not hold");
+    const wire::block where = record_.block(index);
+    const auto bytes = lane_.memory->outbox(where);
+    if (bytes.size() != where.bytes) throw error(errc::corrupt, "a payload that lies outside its sender's outbox");
+    return bytes;
+  }
+
+ private:
+  const channel::inbound& lane_;
+  const channel::record& record_;
+};
+
+void loop::handle(channel::inbound& lane, const channel::record& record) {
+  if (record.header.kind == wire::record_kind::request && skip(lane, record)) return mailbox_.finish(lane, record);
+  attempt_ = mailbox_.start(lane, record);
+  const bool request = record.header.kind == wire::record_kind::request;
+  current_ = request ? detail::deferral{lane.incarnation, record.request.correlation, lane.slot} : detail::deferral{};
+  if (type_.works_in == detail::turns::none) {
+    invoke(lane, record);
+    mailbox_.finish(lane, record);
+  } else {
+    turn_.begin();
+    replies_.hold();
+    invoke(lane, record);
+    commit(lane.slot, record.end);
+    mailbox_.finish(lane, record);
+    announce();
+  }
+  current_ = {};
+  auto& handled = mailbox_.page().handled;
+  handled.store(handled.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+bool loop::skip(const channel::inbound& lane, const channel::record& record) {
+  const auto policy = type_.judge(record.header.message, true);
+  const bool keep = policy.declared && policy.policy.how == delivery::kind::redeliver;
+  const bool expired = os::to_ns(os::clock::now()) >= record.request.deadline_ns;
+  if (lane.memory->dead ? keep : !expired) return false;
+  auto& count = mailbox_.page().expired;
+  count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  return true;
+}
+
+void loop::invoke(channel::inbound& lane, const channel::record& record) {
+  const detail::handler_entry* entry = type_.find(record.header.message);
+  if (entry == nullptr) return unhandled(lane, record);
+  received along(lane, record);
+  detail::reader from(record.body.data(), record.body.size(), &along);
+  bool decoded = false;
+  try {
+    entry->invoke(*actor_, from, decoded);
+  } catch (const error& e) {
+    if (decoded || e.code() != errc::corrupt) throw;
+    undecodable(lane, record, e.text());
+  }
+}
+
+void loop::unhandled(channel::inbound& lane, const channel::record& record) {
+  if (current_.incarnation != 0) return replies_.text(current_, wire::reply_kind::unhandled, "");
+  letter(lane, record, std::string(type_.name) + " has no handler for this message");
+}
+
+void loop::undecodable(channel::inbound& lane, const channel::record& record, const std::string& why) {
+  if (current_.incarnation != 0) return replies_.text(current_, wire::reply_kind::corrupt, why);
+  letter(lane, record, "it could not be decoded: " + why);
+}
+
+void loop::letter(const channel::inbound& lane, const channel::record& record, const std::string& why) {
+  kept_.reset();
+  endpoint_.send(wire::frame::letter,
+                 wire::letter{record.position, record.header.message, mailbox_.owner(), lane.slot, 0}, why);
+  // The head moves only when the supervisor has the letter: killed here, the record is judged like any other.
+  while (!kept_ || kept_->position != record.position || kept_->slot != lane.slot) {
+    apply_frames();
+    if (!kept_) endpoint_.serve_once(std::nullopt, [&] { return has_noted_.load(); });
+  }
+}
+
+void loop::broken_lane(std::uint32_t slot) {
+  const channel::inbound* lane = mailbox_.find(slot);
+  if (lane == nullptr) return;
+  endpoint_.send(wire::frame::letter, wire::letter{lane->reader.head(), 0, mailbox_.owner(), slot, 0},
+                 "the lane holds bytes that are no record; nothing more is read from it");
+}
+
+// -------------------------------------------------------------------------------------------------------------- turns
+
+void loop::commit(std::uint32_t slot, std::uint64_t head) { turn_.commit(*actor_, slot, head); }
+
+void loop::announce() {
+  endpoint_.announce_turn();
+  replies_.release();
+}
+
+// ------------------------------------------------------------------------------------------------------------ context
+
+void loop::reply(std::uint64_t reply_type, const void* body, replies::encoder encode) {
+  replies_.value(std::exchange(current_, {}), reply_type, body, encode);
+}
+
+void loop::reply_failure(std::string_view text) {
+  replies_.text(std::exchange(current_, {}), wire::reply_kind::failure, text);
+}
+
+detail::deferral loop::defer() { return std::exchange(current_, {}); }
+
+void loop::reply_deferred(const detail::deferral& to, std::uint64_t reply_type, const void* body,
+                          replies::encoder encode) {
+  replies_.value(to, reply_type, body, encode);
+}
+
+void loop::fail_deferred(const detail::deferral& to, std::string_view text) {
+  replies_.text(to, wire::reply_kind::failure, text);
+}
+
+std::uint64_t loop::add_timer(std::chrono::nanoseconds first, std::chrono::nanoseconds period,
+                              const detail::outgoing& message) {
+  if (type_.find(message.message) == nullptr) {
+    throw error(errc::unhandled, std::string(type_.name) + " does not list the timer's message " +
+                                     std::string(message.name) + " in its handles");
+  }
+  detail::writer probe(nullptr, 0);
+  message.encode(message.body, probe);
+  timers::message kept{message.message, std::vector<std::byte>(probe.size())};
+  detail::writer to(kept.body.data(), kept.body.size());
+  message.encode(message.body, to);
+  return timers_.add(os::clock::now() + first, period, std::move(kept));
+}
+
+}  // namespace troupe::worker
+
+namespace troupe::detail {
+
+worker_context& context() {
+  if (worker::the_context == nullptr) {
+    throw error(errc::not_allowed, "self() and timers belong to an actor that runs in its worker process");
+  }
+  return *worker::the_context;
+}
+
+}  // namespace troupe::detail

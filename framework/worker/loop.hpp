@@ -1,0 +1,117 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <troupe/actor.hpp>
+#include <troupe/detail/actor_type.hpp>
+#include <troupe/detail/context.hpp>
+
+#include "channel/endpoint.hpp"
+#include "channel/mailbox.hpp"
+#include "worker/boot.hpp"
+#include "worker/replies.hpp"
+#include "worker/timers.hpp"
+#include "worker/turn.hpp"
+
+namespace troupe::worker {
+
+/// The one thread of an actor's worker: mailbox -> handler -> reply, timers, callbacks, control frames. Sleeps in the
+/// endpoint's poller when nothing is to do; nothing ticks.
+class loop final : public detail::worker_context {
+ public:
+  /// Not yet running anything of the user's.
+  loop(birth&& born, const detail::actor_type& type);
+  ~loop();
+  /// Waits for go, makes the actor, serves it until it ends, ends the process.
+  [[noreturn]] void run();
+
+  // detail::worker_context
+  const std::string& name() const override { return name_; }
+  std::uint64_t incarnation() const override { return endpoint_.incarnation(); }
+  unsigned attempt() const override { return attempt_; }
+  bool restored() const override { return restored_; }
+  void reply(std::uint64_t reply_type, const void* body, replies::encoder encode) override;
+  void reply_failure(std::string_view text) override;
+  detail::deferral defer() override;
+  void reply_deferred(const detail::deferral& to, std::uint64_t reply_type, const void* body,
+                      replies::encoder encode) override;
+  void fail_deferred(const detail::deferral& to, std::string_view text) override;
+  std::uint64_t add_timer(std::chrono::nanoseconds first, std::chrono::nanoseconds period,
+                          const detail::outgoing& message) override;
+  void cancel_timer(std::uint64_t timer) noexcept override { timers_.cancel(timer); }
+  void stop_self() override { stop_ = stop_reason::self; }
+
+ private:
+  class received;
+
+  void wait_for_go();
+  void make_actor();
+  [[noreturn]] void serve();
+  bool turn_of_messages();
+  bool turn_of_timers();
+  void sleep();
+  bool attention() const noexcept;
+  [[noreturn]] void end();
+
+  void handle(channel::inbound& lane, const channel::record& record);
+  bool skip(const channel::inbound& lane, const channel::record& record);
+  void invoke(channel::inbound& lane, const channel::record& record);
+  void unhandled(channel::inbound& lane, const channel::record& record);
+  void undecodable(channel::inbound& lane, const channel::record& record, const std::string& why);
+  void letter(const channel::inbound& lane, const channel::record& record, const std::string& why);
+  void broken_lane(std::uint32_t slot);
+
+  /// Runs `body` as a turn of its own, if the actor works in turns: a turn without an input record.
+  template <class Body>
+  void in_turn(Body body);
+  void commit(std::uint32_t slot, std::uint64_t head);
+  void announce();
+
+  void note(channel::incoming&& frame);
+  void apply_frames();
+  void apply(channel::incoming& frame);
+  void add_lane(channel::incoming& frame);
+  void tell_downs();
+
+  std::string name_;
+  const detail::actor_type& type_;
+  os::mapping status_;
+  os::mapping arguments_;
+  os::fd control_copy_;  // for the last frame, whatever the endpoint is doing
+  channel::endpoint endpoint_;
+  channel::mailbox mailbox_;
+  replies replies_;
+  timers timers_;
+  turn turn_;
+  std::unique_ptr<actor> actor_;
+
+  std::deque<channel::incoming> noted_;  // guarded by the endpoint's mutex
+  std::atomic<bool> has_noted_{false};
+  std::deque<std::pair<wire::incarnation_id, down>> downs_;  // wait for the dead one's last message
+  std::vector<std::uint32_t> writable_;                      // guarded by the endpoint's mutex
+  bool go_ = false;
+  std::optional<wire::slot_position> kept_;  // the last letter that the supervisor has
+  std::optional<stop_reason> stop_;
+  bool stop_frame_ = false;  // guarded by the endpoint's mutex
+
+  detail::deferral current_;  // the request in hand; incarnation 0: none, or answered
+  unsigned attempt_ = 0;
+  bool restored_ = false;
+  unsigned unserved_ = 0;  // messages since the endpoint was last served
+};
+
+template <class Body>
+void loop::in_turn(Body body) {
+  if (type_.works_in == detail::turns::none) return body();
+  turn_.begin();
+  replies_.hold();
+  body();
+  commit(wire::no_slot, 0);
+  announce();
+}
+
+}  // namespace troupe::worker

@@ -1,0 +1,52 @@
+#include "worker/process_worker.hpp"
+
+#include <atomic>
+#include <iostream>
+
+#include <troupe/detail/runtime.hpp>
+
+#include "channel/endpoint.hpp"
+#include "os/process.hpp"
+
+namespace troupe::worker {
+
+namespace {
+
+int call_function(const os::mapping& arguments) {
+  detail::reader from(arguments.data(), arguments.size());
+  std::uintptr_t caller = 0;
+  from.bytes(&caller, sizeof caller);
+  return reinterpret_cast<detail::process_caller>(caller)(from);
+}
+
+}  // namespace
+
+void run_process(birth&& born) {
+  const os::fd control = born.control.duplicate();
+  const os::mapping arguments = std::move(born.arguments);
+  std::atomic<bool> go{false};
+  channel::endpoint* self = nullptr;
+  channel::endpoint endpoint(
+      {born.its.identity, born.its.incarnation, std::move(born.control), std::move(born.out), std::move(born.doorbell)},
+      [&](channel::incoming&& frame) {
+        if (frame.type == wire::frame::go) go = true;
+        if (frame.type == wire::frame::stop && self != nullptr) self->interrupt();
+      });
+  self = &endpoint;
+  while (!go) endpoint.serve_once(std::nullopt, [&] { return go.load(); });
+  endpoint.send(wire::frame::ready, wire::nothing{});
+  os::restore_terminate();
+  try {
+    const int code = call_function(arguments);
+    std::cout.flush();
+    std::fflush(nullptr);
+    endpoint.send(wire::frame::leaving, wire::leaving{wire::leave::normal, 0});
+    os::exit_now(code);
+  } catch (...) {
+    const std::string text = text_of_current_exception();
+    std::cerr << "troupe: process " << born.name << ": " << text << std::endl;
+    leave(control, wire::leave::exception, text);
+  }
+}
+
+}  // namespace troupe::worker
