@@ -131,6 +131,7 @@ void control::on_spawned(const wire::spawn_reply& reply) {
   who->now = life::stage::booting;
   of.page().pid.store(static_cast<std::uint32_t>(reply.pid), std::memory_order_relaxed);
   if (who->kill_asked || finishing_) os::send_signal(who->pidfd, 9);
+  if (who->attached_early) attached(*who);
 }
 
 void control::spawner_died() {
@@ -162,7 +163,9 @@ void control::boot(life& who) {
 }
 
 void control::attached(life& who) {
-  if (who.now != life::stage::booting && who.now != life::stage::spawning) return;
+  // The worker may be quicker than the spawner's answer; without its pidfd its death would go unseen.
+  who.attached_early = who.now == life::stage::spawning;
+  if (who.now != life::stage::booting) return;
   os::seal_memory(*who.out, os::seal::one_writer);
   who.attached = true;
   identity& of = *who.of;

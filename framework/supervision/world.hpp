@@ -54,6 +54,7 @@ struct life {
   std::shared_ptr<os::fd> out;
   std::shared_ptr<channel::peer_memory> memory;
 
+  bool attached_early = false;
   bool attached = false;   // lanes may be announced to it
   bool stop_asked = false;
   bool kill_asked = false;
