@@ -32,6 +32,19 @@ struct job {
   std::uint64_t seed = 1;
 };
 
+/// Spawns; once more if the worker was killed while it started, which as in Erlang is the caller's to decide.
+template <class Actor, class... Arguments>
+troupe::actor_ref<Actor> spawn_stage(troupe::system& sys, const std::string& name, const Arguments&... arguments) {
+  const troupe::child_spec spec{.name = name, .lane_bytes = 512 * 1024};
+  for (int left = 20;; --left) {
+    try {
+      return sys.spawn<Actor>(spec, arguments...);
+    } catch (const troupe::error& e) {
+      if (e.code() != troupe::errc::start_failed || left == 0) throw;
+    }
+  }
+}
+
 /// The pipeline, from its end to its beginning, so that each stage knows the next.
 struct pipeline {
   troupe::actor_ref<Collector> collector;
@@ -41,18 +54,16 @@ struct pipeline {
   std::vector<std::string> names;
 
   pipeline(troupe::system& sys, const job& what, const std::vector<std::string>& files, std::uint32_t passes) {
-    const auto stage = [&](const std::string& name) {
-      names.push_back(name);
-      return troupe::child_spec{.name = name, .lane_bytes = 512 * 1024};
-    };
-    collector = sys.spawn<Collector>(stage("collector"));
+    const auto named = [&](const std::string& name) { return names.emplace_back(name); };
+    collector = spawn_stage<Collector>(sys, named("collector"));
     for (std::uint32_t i = 1; i <= what.counters; ++i) {
-      counters.push_back(sys.spawn<Counter>(stage("counter-" + std::to_string(i)), collector, what.splitters));
+      counters.push_back(
+          spawn_stage<Counter>(sys, named("counter-" + std::to_string(i)), collector, what.splitters));
     }
     for (std::uint32_t i = 1; i <= what.splitters; ++i) {
-      splitters.push_back(sys.spawn<Splitter>(stage("splitter-" + std::to_string(i)), counters));
+      splitters.push_back(spawn_stage<Splitter>(sys, named("splitter-" + std::to_string(i)), counters));
     }
-    reader = sys.spawn<Reader>(stage("reader"), files, splitters, passes);
+    reader = spawn_stage<Reader>(sys, named("reader"), files, splitters, passes);
   }
 
   /// Words counted so far. An answer that a kill took away is no answer: the last one counts.

@@ -76,7 +76,7 @@ expected<detail::reply_bytes> endpoint::await_reply(std::uint64_t correlation) {
   if (node.mapped().result) return std::move(*node.mapped().result);
   if (how == woke::stopping) return tl::unexpected(stop_error_);
   return tl::unexpected(error(errc::timeout, ask.link->name + " has not answered " + std::string(ask.message) +
-                                                 " within its deadline; it may still handle it"));
+                                                 " within its deadline"));
 }
 
 void endpoint::on_reply(std::uint64_t correlation, detail::reply_handler handler) {

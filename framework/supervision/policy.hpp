@@ -28,7 +28,7 @@
 ///  - A death can be charged to a message or to whoever asked for it (see `charge`) in place of the budget.
 namespace troupe::supervision::policy {
 
-/// The identity of a child: given by the caller, never used again for another child.
+/// The identity of a child: given by the caller, taken from start_all or start_child until `forget` or `ended`.
 using child_id = std::uint64_t;
 /// Chosen by the caller, different for each call; comes back in the `answer`.
 using call_id = std::uint64_t;
@@ -200,7 +200,7 @@ using actions = std::vector<action>;
 
 // ---- State ----------------------------------------------------------------------------------------------------------
 
-/// One child's life. The table of what each event does in each state is the heart of policy.cpp.
+/// One child's life. What each event does in each state is a table: policy_table.hpp.
 enum class child_state : std::uint8_t {
   absent,      ///< not a child of this supervisor
   down,        ///< known, not running, no restart pending                         (OTP: undefined)

@@ -169,7 +169,10 @@ void claims_are_not_believed() {
   varint(most, ~std::uint64_t{0});
   CHECK(attack<M>(most).refused);
   CHECK(attack<M>(bytes(11, std::byte{0xff})).refused);
-  CHECK(attack<M>(bytes(9, std::byte{0x80})).refused);
+  bytes beyond_64_bits(9, std::byte{0x80});
+  CHECK(attack<M>(beyond_64_bits).refused);
+  beyond_64_bits.push_back(std::byte{2});  // 2 << 63 must not pass for 0
+  CHECK(attack<M>(beyond_64_bits).refused);
 }
 
 }  // namespace

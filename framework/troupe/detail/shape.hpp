@@ -172,67 +172,67 @@ struct field_types {};
 /// take(field_types<...>{}, fields...). The fields are named, not read. Needs a detectable field_count.
 template <class T, class Take>
 constexpr auto with_fields(T& item, Take take) {
-  constexpr int n = field_count<std::remove_const_t<T>>();
+  constexpr int count = field_count<std::remove_const_t<T>>();
   // clang-format off
-  if constexpr (n == 1) {
+  if constexpr (count == 1) {
     auto& [a] = item;
     return take(field_types<decltype(a)>{}, a);
-  } else if constexpr (n == 2) {
+  } else if constexpr (count == 2) {
     auto& [a, b] = item;
     return take(field_types<decltype(a), decltype(b)>{}, a, b);
-  } else if constexpr (n == 3) {
+  } else if constexpr (count == 3) {
     auto& [a, b, c] = item;
     return take(field_types<decltype(a), decltype(b), decltype(c)>{}, a, b, c);
-  } else if constexpr (n == 4) {
+  } else if constexpr (count == 4) {
     auto& [a, b, c, d] = item;
     return take(field_types<decltype(a), decltype(b), decltype(c), decltype(d)>{}, a, b, c, d);
-  } else if constexpr (n == 5) {
+  } else if constexpr (count == 5) {
     auto& [a, b, c, d, e] = item;
     return take(field_types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e)>{}, a, b, c, d, e);
-  } else if constexpr (n == 6) {
+  } else if constexpr (count == 6) {
     auto& [a, b, c, d, e, f] = item;
     return take(field_types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f)>{}, a, b, c,
       d, e, f);
-  } else if constexpr (n == 7) {
+  } else if constexpr (count == 7) {
     auto& [a, b, c, d, e, f, g] = item;
     return take(field_types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f),
       decltype(g)>{}, a, b, c, d, e, f, g);
-  } else if constexpr (n == 8) {
+  } else if constexpr (count == 8) {
     auto& [a, b, c, d, e, f, g, h] = item;
     return take(field_types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g),
       decltype(h)>{}, a, b, c, d, e, f, g, h);
-  } else if constexpr (n == 9) {
+  } else if constexpr (count == 9) {
     auto& [a, b, c, d, e, f, g, h, i] = item;
     return take(field_types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g),
       decltype(h), decltype(i)>{}, a, b, c, d, e, f, g, h, i);
-  } else if constexpr (n == 10) {
+  } else if constexpr (count == 10) {
     auto& [a, b, c, d, e, f, g, h, i, j] = item;
     return take(field_types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g),
       decltype(h), decltype(i), decltype(j)>{}, a, b, c, d, e, f, g, h, i, j);
-  } else if constexpr (n == 11) {
+  } else if constexpr (count == 11) {
     auto& [a, b, c, d, e, f, g, h, i, j, k] = item;
     return take(field_types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g),
       decltype(h), decltype(i), decltype(j), decltype(k)>{}, a, b, c, d, e, f, g, h, i, j, k);
-  } else if constexpr (n == 12) {
+  } else if constexpr (count == 12) {
     auto& [a, b, c, d, e, f, g, h, i, j, k, l] = item;
     return take(field_types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g),
       decltype(h), decltype(i), decltype(j), decltype(k), decltype(l)>{}, a, b, c, d, e, f, g, h, i, j, k, l);
-  } else if constexpr (n == 13) {
+  } else if constexpr (count == 13) {
     auto& [a, b, c, d, e, f, g, h, i, j, k, l, m] = item;
     return take(field_types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g),
       decltype(h), decltype(i), decltype(j), decltype(k), decltype(l), decltype(m)>{}, a, b, c, d, e, f, g, h, i, j,
       k, l, m);
-  } else if constexpr (n == 14) {
+  } else if constexpr (count == 14) {
     auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = item;
     return take(field_types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g),
       decltype(h), decltype(i), decltype(j), decltype(k), decltype(l), decltype(m), decltype(n)>{}, a, b, c, d, e, f,
       g, h, i, j, k, l, m, n);
-  } else if constexpr (n == 15) {
+  } else if constexpr (count == 15) {
     auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o] = item;
     return take(field_types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g),
       decltype(h), decltype(i), decltype(j), decltype(k), decltype(l), decltype(m), decltype(n), decltype(o)>{}, a, b,
       c, d, e, f, g, h, i, j, k, l, m, n, o);
-  } else if constexpr (n == 16) {
+  } else if constexpr (count == 16) {
     auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = item;
     return take(field_types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g),
       decltype(h), decltype(i), decltype(j), decltype(k), decltype(l), decltype(m), decltype(n), decltype(o),
