@@ -83,21 +83,6 @@ std::uint64_t endpoint::new_number() {
   return next_tag_++;
 }
 
-bool endpoint::wait_fd(int number, bool writable, std::optional<os::time_point> until) {
-  if (os::wait_ready(number, writable ? os::poller::write : os::poller::read, os::clock::now())) return true;
-  // A duplicate, since epoll knows a descriptor once and two threads may wait for the same.
-  const os::fd watched = os::duplicate(number);
-  const std::uint64_t key = awaited_key | new_number();
-  std::unique_lock lock(mutex_);
-  awaited_[key] = false;
-  poller_.add(watched, key, writable ? os::poller::write : os::poller::read);
-  const woke how = wait(lock, until, [&] { return awaited_[key]; });
-  poller_.remove(watched);
-  awaited_.erase(key);
-  if (how == woke::stopping) throw error(stop_error_);
-  return how == woke::ready;
-}
-
 expected<incoming> endpoint::await_answer(std::uint64_t tag) {
   std::unique_lock lock(mutex_);
   auto& slot = answers_[tag];
@@ -105,6 +90,26 @@ expected<incoming> endpoint::await_answer(std::uint64_t tag) {
   auto node = answers_.extract(tag);
   if (how != woke::ready) return tl::unexpected(stop_error_);
   return std::move(*node.mapped());
+}
+
+incoming endpoint::await_prompt_answer(std::uint64_t tag) {
+  std::unique_lock lock(mutex_);
+  auto& slot = answers_[tag];
+  while (!slot) pump(lock, std::nullopt);
+  return std::move(*answers_.extract(tag).mapped());
+}
+
+void endpoint::deposit(const detail::enclosure& what, wire::identity_id to, std::uint64_t position, std::uint64_t tag) {
+  const wire::deposit body{what.number, to, position, tag, what.queue};
+  const int fds[] = {what.descriptor};
+  send(wire::frame::deposit, body, {}, std::span(fds, what.descriptor < 0 ? 0 : 1));
+}
+
+os::fd endpoint::withdraw(detail::fd_token token) {
+  const std::uint64_t tag = new_tag();
+  send(wire::frame::withdraw, wire::token{tag, token.from, token.number});
+  incoming got = await_prompt_answer(tag);
+  return got.fds.size() == 1 ? std::move(got.fds[0]) : os::fd{};
 }
 
 void endpoint::serve_control() {
@@ -127,7 +132,6 @@ void endpoint::serve_control() {
 
 void endpoint::take_frame(incoming&& frame) {
   wire::answer answer{};
-  wire::subject subject{};
   wire::slot slot{};
   wire::verdict death{};
   wire::exit exit{};
@@ -138,7 +142,7 @@ void endpoint::take_frame(incoming&& frame) {
       if (frame.take(death)) verdict(death, frame.text());
       return;
     case wire::frame::closed:
-      if (frame.take(subject)) link_closed(subject.identity, frame.text());
+      if (frame.take(answer)) link_closed(answer, frame.text());
       others_(std::move(frame));
       return;
     case wire::frame::lane_freed:
@@ -154,6 +158,11 @@ void endpoint::take_frame(incoming&& frame) {
     case wire::frame::process_started:
       if (!frame.take(answer)) return;
       if (const auto waiting = answers_.find(answer.tag); waiting != answers_.end()) waiting->second = std::move(frame);
+      return;
+    case wire::frame::lane:
+    case wire::frame::lane_final:
+    case wire::frame::letter_kept:
+      if (!for_a_queue(frame)) others_(std::move(frame));
       return;
     default: others_(std::move(frame)); return;
   }
@@ -196,6 +205,62 @@ void endpoint::pump(std::unique_lock<std::mutex>& lock, std::optional<os::time_p
   }
   if (!deadlines_.empty()) expire(os::clock::now());
   if (followers_ > 0) handed_over_.notify_all();
+}
+
+/// Watches duplicates, since epoll knows a descriptor once and two threads may wait for the same.
+class endpoint::watched_fds {
+ public:
+  /// `lock` is held.
+  watched_fds(endpoint& of, std::unique_lock<std::mutex>& lock) : of_(of), lock_(lock) {}
+  watched_fds(const watched_fds&) = delete;
+  watched_fds& operator=(const watched_fds&) = delete;
+  ~watched_fds() {
+    if (!lock_.owns_lock()) lock_.lock();
+    for (const auto& [key, copy] : all_) {
+      of_.poller_.remove(copy);
+      of_.awaited_.erase(key);
+    }
+  }
+  void add(const awaited_fd& what) {
+    const std::uint64_t key = awaited_key | of_.next_tag_++;
+    const os::fd& copy = all_.emplace_back(key, os::duplicate(what.number)).second;
+    of_.awaited_[key] = false;
+    of_.poller_.add(copy, key, what.writable ? os::poller::write : os::poller::read);
+  }
+  bool any_ready() const {
+    return std::any_of(all_.begin(), all_.end(), [&](const auto& each) { return of_.awaited_.at(each.first); });
+  }
+
+ private:
+  endpoint& of_;
+  std::unique_lock<std::mutex>& lock_;
+  std::vector<std::pair<std::uint64_t, os::fd>> all_;
+};
+
+bool endpoint::wait_fd(int number, bool writable, std::optional<os::time_point> until) {
+  const awaited_fd what[] = {{number, writable}};
+  return wait_fds(what, until);
+}
+
+bool endpoint::wait_fds(std::span<const awaited_fd> what, std::optional<os::time_point> until,
+                        const std::function<bool()>& unless) {
+  for (const auto& each : what) {
+    if (os::wait_ready(each.number, each.writable ? os::poller::write : os::poller::read, os::clock::now())) return true;
+  }
+  std::unique_lock lock(mutex_);
+  watched_fds watched(*this, lock);
+  for (const auto& each : what) watched.add(each);
+  const woke how = wait(lock, until, [&] { return watched.any_ready() || (unless && unless()); });
+  if (how == woke::stopping) throw error(stop_error_);
+  return how == woke::ready;
+}
+
+void endpoint::nudge() {
+  {
+    const std::lock_guard lock(mutex_);
+    handed_over_.notify_all();
+  }
+  os::ring(parts_.doorbell);
 }
 
 void endpoint::serve_once(std::optional<os::time_point> until, const std::function<bool()>& unless) {

@@ -36,6 +36,8 @@ namespace troupe::channel {
 
 using block_ptr = std::shared_ptr<const detail::outbox_block>;
 
+class queue_end;
+
 /// What this process knows of one receiver.
 struct out_link {
   explicit out_link(wire::identity_id receiver) : to(receiver) {}
@@ -95,12 +97,22 @@ class endpoint {
   /// A number that this process gives once.
   std::uint64_t new_number();
   expected<incoming> await_answer(std::uint64_t tag);
+  /// The same for an answer that the supervisor always gives at once: not ended by interrupt().
+  incoming await_prompt_answer(std::uint64_t tag);
+  /// Hands `what` to the supervisor for the message in the lane to `to` that ends at `position`; with `to` 0, for the
+  /// process that is started with `tag`.
+  void deposit(const detail::enclosure& what, wire::identity_id to, std::uint64_t position, std::uint64_t tag);
+  /// What was enclosed under this name; none: it has been taken before, or is lost.
+  os::fd withdraw(detail::fd_token token);
 
   /// How a troupe::process ended; none: it runs.
   std::optional<wire::exit> exit_of(wire::identity_id process);
   /// Waits for the end of a troupe::process. False: `until` has come. Throws error(errc::stopping).
   bool await_exit(wire::identity_id process, std::optional<os::time_point> until);
   void forget_exit(wire::identity_id process);
+
+  /// This process's side of a queue, one for all its handles. `made`: the supervisor knows of the first handle already.
+  std::shared_ptr<queue_end> queue_of(wire::identity_id queue, bool made);
 
   // ------------------------------------------------------------------------------------------- sending (links.cpp)
   out_link& link_to(const detail::address& to);
@@ -158,6 +170,15 @@ class endpoint {
   void unwatch(const os::fd& what) noexcept;
   /// Waits for a descriptor of the user's while the endpoint is served. False: `until` has come.
   bool wait_fd(int number, bool writable, std::optional<os::time_point> until);
+  /// The same for the first of several, or until `unless` (called with the mutex held, may be empty) says so.
+  struct awaited_fd {
+    int number;
+    bool writable;
+  };
+  bool wait_fds(std::span<const awaited_fd> what, std::optional<os::time_point> until,
+                const std::function<bool()>& unless = {});
+  /// Makes the waits of other threads look again. The mutex is not held.
+  void nudge();
   std::function<void(std::uint64_t key, bool readable, bool writable)> on_watched;
   static constexpr std::uint64_t owner_key = std::uint64_t{1} << 62;
 
@@ -181,15 +202,17 @@ class endpoint {
     detail::reply_handler handler;
   };
   class gathered;
+  class watched_fds;
 
   void send_bytes(const std::vector<std::byte>& packed, std::span<const int> fds);
   void pump(std::unique_lock<std::mutex>& lock, std::optional<os::time_point> until);
   void serve_control();
   void take_frame(incoming&& frame);
+  bool for_a_queue(incoming& frame);
 
   void connect(out_link& link, bool asks);
   void connected(incoming& frame);
-  void link_closed(wire::identity_id to, const std::string& why);
+  void link_closed(const wire::answer& what, const std::string& why);
   void lane_freed(wire::identity_id to);
   expected<void> connect_and_wait(out_link& link, bool asks, std::optional<os::time_point> until);
   void hold(out_link& link, std::vector<block_ptr>&& blocks);
@@ -199,7 +222,7 @@ class endpoint {
   put put_in_outbox(out_link& link, const detail::outgoing& what, const wire::request_part* request, bool stamped,
                     std::size_t body_bytes, error& why);
   void finish_record(out_link& link, std::byte* at, const detail::outgoing& what, const wire::request_part* request,
-                     std::size_t body_bytes, bool outside, bool stamped, std::vector<block_ptr>&& blocks);
+                     std::size_t body_bytes, bool outside, bool stamped, gathered&& along);
   void wake_receiver(out_link& link) noexcept;
   bool only_own(out_link& link) const;
   expected<void> wait_for_room(out_link& link, const detail::outgoing& what, std::optional<os::time_point> until,
@@ -241,6 +264,7 @@ class endpoint {
   std::set<std::pair<os::time_point, std::uint64_t>> deadlines_;  // of asks with a handler
   std::deque<std::uint64_t> due_;                                 // asks with a handler and a result
   std::map<wire::incarnation_id, std::weak_ptr<peer_memory>> memories_;
+  std::map<wire::identity_id, std::weak_ptr<queue_end>> queues_;
 
   // Blocks that messages have taken along; each is free when the head of its lane has passed the message.
   struct held {

@@ -6,6 +6,7 @@
 /// Writer: write the record, then store the tail. Reader: load the tail, read the record, later store the head.
 /// A writer killed at any instruction has stored the tail or it has not, so a record is there whole or not at all.
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -40,6 +41,8 @@ class lane_writer {
   void publish(std::uint32_t bytes) noexcept;
 
   std::uint64_t tail() const noexcept { return tail_; }
+  /// Where the record would end that publish() of so many bytes would make visible.
+  std::uint64_t end_of(std::uint32_t bytes) const noexcept { return tail_ + pad_ + bytes; }
   /// The receiver's head, read anew.
   std::uint64_t head() noexcept;
   bool empty() noexcept { return head() == tail_; }
@@ -65,7 +68,7 @@ struct peer_memory {
   os::mapping map;
   wire::incarnation_id incarnation = 0;
   /// Set once the supervisor has judged its death: tails and `turn` are final.
-  bool dead = false;
+  std::atomic<bool> dead{false};
 
   /// The last committed turn.
   std::uint64_t turn() const noexcept;

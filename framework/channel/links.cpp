@@ -14,7 +14,7 @@ constexpr std::size_t smallest_try = 256;  // less contiguous space than this is
 
 }  // namespace
 
-/// The blocks that one message takes along.
+/// What one message takes along.
 class endpoint::gathered final : public detail::attachments {
  public:
   std::uint32_t attach(block_ptr block) override {
@@ -22,7 +22,14 @@ class endpoint::gathered final : public detail::attachments {
     return static_cast<std::uint32_t>(blocks.size() - 1);
   }
   std::span<const std::byte> attached(std::uint32_t) override { return {}; }
+  void enclose(detail::enclosure what) override {
+    for (const auto& each : enclosed) {
+      if (each.number == what.number || (what.queue != 0 && each.queue == what.queue)) return;
+    }
+    enclosed.push_back(std::move(what));
+  }
   std::vector<block_ptr> blocks;
+  std::vector<detail::enclosure> enclosed;
 };
 
 out_link& endpoint::link_to(const detail::address& to) {
@@ -67,6 +74,15 @@ void endpoint::connect(out_link& link, bool asks) {
   send(wire::frame::connect, wire::connect{link.to, link.offset, link.ring_bytes, asks ? 1U : 0U});
 }
 
+namespace {
+
+errc refusal(wire::status what) {
+  if (what == wire::status::full) return errc::full;
+  return what == wire::status::gave_up ? errc::gave_up : errc::closed;
+}
+
+}  // namespace
+
 void endpoint::connected(incoming& frame) {
   wire::connected got{};
   if (!frame.take(got)) return;
@@ -75,16 +91,14 @@ void endpoint::connected(incoming& frame) {
   out_link& link = *found->second;
   const std::lock_guard lock(link.mutex);
   if (link.now != out_link::state::connecting) return;
-  link.name = frame.text();
   if (got.what != wire::status::ok || frame.fds.size() != 4) {
-    const bool full = got.what == wire::status::full;
-    link.now = full ? out_link::state::fresh : out_link::state::refused;
-    link.why = full ? error(errc::full, "too many earlier lanes of this sender are not drained by " + link.name + " yet")
-                    : error(errc::closed, link.name.empty() ? "the actor has ended" : link.name + " has ended");
+    link.now = got.what == wire::status::full ? out_link::state::fresh : out_link::state::refused;
+    link.why = error(refusal(got.what), frame.text());
     const std::lock_guard ranges(ranges_mutex_);
     lanes_.give(link.offset, wire::lane_bytes(link.ring_bytes));
     return;
   }
+  link.name = frame.text();
   link.cursor = os::mapping(frame.fds[0], wire::cursor_bytes, os::access::read_only);
   link.hints = os::mapping(frame.fds[1], wire::hint_bytes, os::access::read_write);
   link.status = os::mapping(frame.fds[2], wire::status_bytes, os::access::read_only);
@@ -111,14 +125,15 @@ expected<void> endpoint::connect_and_wait(out_link& link, bool asks, std::option
   return tl::unexpected(link.why);
 }
 
-void endpoint::link_closed(wire::identity_id to, const std::string& why) {
+void endpoint::link_closed(const wire::answer& what, const std::string& why) {
+  const wire::identity_id to = what.subject;
   const auto found = links_.find(to);
   if (found == links_.end()) return;
   out_link& link = *found->second;
   {
     const std::lock_guard lock(link.mutex);
     link.now = out_link::state::closed;
-    link.why = error(errc::closed, (link.name.empty() ? "the actor" : link.name) + " has ended: " + why);
+    link.why = error(what.what == wire::status::gave_up ? errc::gave_up : errc::closed, why);
   }
   if (link.watched) poller_.remove(link.reply_pipe);
   link.watched = false;
@@ -158,7 +173,8 @@ void endpoint::lane_freed(wire::identity_id to) {
 
 void endpoint::finish_record(out_link& link, std::byte* at, const detail::outgoing& what,
                              const wire::request_part* request, std::size_t body_bytes, bool outside, bool stamped,
-                             std::vector<block_ptr>&& blocks) {
+                             gathered&& along) {
+  std::vector<block_ptr>& blocks = along.blocks;
   const std::size_t prefix = sizeof(wire::record_header) + (request != nullptr ? sizeof *request : 0);
   const std::size_t inside = outside ? 0 : align8(body_bytes);
   wire::record_header header{};
@@ -182,7 +198,12 @@ void endpoint::finish_record(out_link& link, std::byte* at, const detail::outgoi
     link.turn_began = link.lane.tail();
     told_.push_back(&link);
   }
+  // Before the record can be read, so that whoever reads it finds what is enclosed.
+  for (const auto& each : along.enclosed) deposit(each, link.to, link.lane.end_of(header.bytes), 0);
   link.lane.publish(header.bytes);
+  for (const auto& each : along.enclosed) {
+    if (each.sent) each.sent();
+  }
   if (!blocks.empty()) hold(link, std::move(blocks));
   if (!stamped) wake_receiver(link);
 }
@@ -215,7 +236,7 @@ endpoint::put endpoint::put_record(out_link& link, const detail::outgoing& what,
   const std::size_t total = prefix + align8(body.size()) + along.blocks.size() * sizeof(wire::block);
   if (total > link.lane.largest_record()) return put_in_outbox(link, what, request, stamped, body.size(), why);
   if (capacity > 0 && total <= space.size()) {
-    finish_record(link, space.data(), what, request, body.size(), false, stamped, std::move(along.blocks));
+    finish_record(link, space.data(), what, request, body.size(), false, stamped, std::move(along));
     return put::done;
   }
   const std::span<std::byte> exact = link.lane.reserve(static_cast<std::uint32_t>(total));
@@ -223,7 +244,7 @@ endpoint::put endpoint::put_record(out_link& link, const detail::outgoing& what,
   gathered again;
   detail::writer second(exact.data() + prefix, body.size(), &again);
   what.encode(what.body, second);
-  finish_record(link, exact.data(), what, request, body.size(), false, stamped, std::move(again.blocks));
+  finish_record(link, exact.data(), what, request, body.size(), false, stamped, std::move(again));
   return put::done;
 }
 
@@ -248,7 +269,7 @@ endpoint::put endpoint::put_in_outbox(out_link& link, const detail::outgoing& wh
   along.blocks.push_back(std::move(block));
   const std::size_t total = prefix + along.blocks.size() * sizeof(wire::block);
   const std::span<std::byte> space = link.lane.reserve(static_cast<std::uint32_t>(total));
-  finish_record(link, space.data(), what, request, body_bytes, true, stamped, std::move(along.blocks));
+  finish_record(link, space.data(), what, request, body_bytes, true, stamped, std::move(along));
   return put::done;
 }
 

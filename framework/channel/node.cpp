@@ -2,6 +2,9 @@
 
 #include <troupe/detail/node.hpp>
 
+#include <algorithm>
+#include <atomic>
+
 #include "channel/endpoint.hpp"
 
 namespace troupe::detail {
@@ -73,22 +76,20 @@ void end_actor(std::uint64_t identity, bool kill) {
   here().send(wire::frame::end, wire::order{identity, kill ? 9 : 0, 0});
 }
 
-fd_token deposit(int fd) {
-  const std::uint64_t number = here().new_number();
-  const int fds[] = {fd};
-  here().send(wire::frame::deposit, wire::token{0, here().incarnation(), number}, {}, fds);
-  return {here().incarnation(), number};
+std::uint64_t own_incarnation() { return here().incarnation(); }
+
+std::uint64_t new_enclosure() noexcept {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
 }
 
-expected<int> withdraw(fd_token token) {
-  return as_expected([&]() -> expected<int> {
-    const std::uint64_t tag = here().new_tag();
-    here().send(wire::frame::withdraw, wire::token{tag, token.from, token.number});
-    auto got = answered(tag);
-    if (!got) return tl::unexpected(got.error());
-    if (got->fds.size() == 1) return got->fds[0].release();
-    return tl::unexpected(error(errc::closed, "this end has been taken by another process"));
-  });
+void attachments::enclose(enclosure) {
+  throw error(errc::not_allowed, "the end of a pipe travels in messages, queues and arguments only");
+}
+
+time_point deadline_in(std::chrono::nanoseconds patience) noexcept {
+  constexpr std::chrono::nanoseconds most = std::chrono::hours(24 * 3650);
+  return os::clock::now() + std::min(patience, most);
 }
 
 bool wait_fd(int fd, bool writable, std::optional<time_point> until) { return here().wait_fd(fd, writable, until); }

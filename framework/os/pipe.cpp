@@ -15,6 +15,11 @@ std::pair<fd, fd> make_pipe() {
   return {fd{ends[0]}, fd{ends[1]}};
 }
 
+void make_nonblocking(const fd& end) {
+  const int flags = ::fcntl(end.get(), F_GETFL);
+  if (flags < 0 || ::fcntl(end.get(), F_SETFL, flags | O_NONBLOCK) != 0) fail("make a pipe non-blocking");
+}
+
 transfer read_some(const fd& from, std::span<std::byte> buffer) noexcept {
   ssize_t got = 0;
   do got = ::read(from.get(), buffer.data(), buffer.size());

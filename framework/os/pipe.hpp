@@ -12,6 +12,9 @@ namespace troupe::os {
 /// A pipe, both ends non-blocking: {read end, write end}. Throws error(errc::os).
 std::pair<fd, fd> make_pipe();
 
+/// For one that came from another process. Throws error(errc::os).
+void make_nonblocking(const fd& end);
+
 struct transfer {
   io what = io::done;
   std::size_t bytes = 0;

@@ -63,6 +63,7 @@ void control::take_frame(life& who, channel::incoming& frame) {
   wire::slot slot{};
   wire::order order{};
   wire::letter letter{};
+  wire::deposit deposit{};
   wire::token token{};
   wire::queue queue{};
   wire::process process{};
@@ -106,7 +107,7 @@ void control::take_frame(life& who, channel::incoming& frame) {
       if (frame.take(letter)) on_letter(who, letter, frame.text());
       return;
     case wire::frame::deposit:
-      if (frame.take(token)) on_deposit(token, frame);
+      if (frame.take(deposit)) on_deposit(who, deposit, frame);
       return;
     case wire::frame::withdraw:
       if (frame.take(token)) on_withdraw(who, token);
@@ -122,6 +123,12 @@ void control::take_frame(life& who, channel::incoming& frame) {
       return;
     case wire::frame::queue_take:
       if (frame.take(call)) on_queue_take(who, call);
+      return;
+    case wire::frame::queue_hold:
+      if (frame.take(subject)) on_queue_hold(who, subject.identity);
+      return;
+    case wire::frame::queue_drop:
+      if (frame.take(subject)) on_queue_drop(who, subject.identity);
       return;
     case wire::frame::process_start:
       if (frame.take(process)) on_process_start(who, process, frame);
@@ -153,15 +160,22 @@ void control::on_find(life& who, std::uint64_t tag, const std::string& name) {
 
 void control::on_connect(life& who, const wire::connect& wanted) {
   identity* to = find_identity(wanted.to);
-  const auto refuse = [&](wire::status why) {
-    send(who, wire::frame::connected, wire::connected{wanted.to, 0, 0, why}, to == nullptr ? "" : to->name);
+  const auto refuse = [&](wire::status what, const std::string& why) {
+    send(who, wire::frame::connected, wire::connected{wanted.to, 0, 0, what}, why);
   };
-  if (to == nullptr || to->closed || to->is_main) return refuse(wire::status::closed);
-  if (!channel::lane_reader::plausible(wanted.offset, wanted.ring_bytes)) return refuse(wire::status::refused);
+  if (to == nullptr || to->closed || to->is_main) {
+    if (gave_up_) return refuse(wire::status::gave_up, *gave_up_);
+    return refuse(wire::status::closed, to == nullptr ? "the actor has ended" : to->name + " has ended: " + to->last_down_text);
+  }
+  if (!channel::lane_reader::plausible(wanted.offset, wanted.ring_bytes)) {
+    return refuse(wire::status::refused, "the lane lies where no lane can be");
+  }
   const auto unfinished = std::count_if(to->lanes.begin(), to->lanes.end(),
                                         [&](const auto& each) { return each->sender == who.of->id; });
   const bool no_slot = to->free_slots.empty() && to->next_slot >= wire::max_slots;
-  if (unfinished >= wire::max_unfinished_lanes || no_slot) return refuse(wire::status::full);
+  if (unfinished >= wire::max_unfinished_lanes || no_slot) {
+    return refuse(wire::status::full, "too many earlier lanes to " + to->name + " are not drained yet");
+  }
   auto lane = std::make_unique<in_lane>();
   if (to->free_slots.empty()) {
     lane->slot = to->next_slot++;
@@ -247,7 +261,7 @@ void control::on_signal_order(const wire::order& order) {
 
 void control::on_end_order(const wire::order& order) {
   identity* its = find_identity(order.subject);
-  if (its == nullptr || its->is_main) return;
+  if (its == nullptr || its->is_main || its->is_queue) return;
   if (order.signal == 0) {
     if (its->role == wire::role::actor) return supervisor_->terminate_child(its->id, [](const auto&) {});
     if (its->active != nullptr) stop_life(*its->active, its->spec.shutdown);
@@ -281,28 +295,6 @@ void control::count_letter(const identity& of, wire::identity_id sender, std::ui
   last = position + 1;
   dead_letters_.fetch_add(1, std::memory_order_relaxed);
   log_line("dead letter: " + message + " from " + name_of(sender) + " to " + of.name + ": " + why);
-}
-
-// -------------------------------------------------------------------------------------------------------- descriptors
-
-void control::on_deposit(const wire::token& token, channel::incoming& frame) {
-  if (frame.fds.size() == 1) deposits_[{token.from, token.number}] = std::move(frame.fds[0]);
-}
-
-void control::on_withdraw(life& who, const wire::token& token) {
-  auto found = deposits_.find({token.from, token.number});
-  if (found == deposits_.end()) {
-    // The depositor wrote its deposit before it told of it, but its socket may not have been read yet.
-    if (life* from = find_life(token.from)) serve_control(*from);
-    found = deposits_.find({token.from, token.number});
-  }
-  std::vector<std::shared_ptr<os::fd>> fds;
-  if (found != deposits_.end()) {
-    fds.push_back(std::make_shared<os::fd>(std::move(found->second)));
-    deposits_.erase(found);
-  }
-  const auto what = fds.empty() ? wire::status::not_found : wire::status::ok;
-  send(who, wire::frame::withdrawn, wire::answer{token.tag, 0, 0, what, 0}, {}, std::move(fds));
 }
 
 }  // namespace troupe::supervision

@@ -20,7 +20,9 @@ void control::close(identity& which, const std::string& why) {
       if (sender == nullptr || lane->memory->dead) {
         sweep_lane(which, *lane);
       } else {
-        send(*sender, wire::frame::closed, wire::subject{which.id}, why);
+        send(*sender, wire::frame::closed,
+             wire::answer{0, which.id, 0, gave_up_ ? wire::status::gave_up : wire::status::closed, 0},
+             gave_up_ ? *gave_up_ : which.name + " has ended: " + why);
       }
     }
   }

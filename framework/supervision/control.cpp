@@ -64,9 +64,9 @@ void control::post(command what) {
 
 template <class Result>
 Result control::run_there(std::function<Result()> what) {
-  std::promise<Result> done;
-  post([&] { done.set_value(what()); });
-  return done.get_future().get();
+  std::packaged_task<Result()> task(std::move(what));  // hands exceptions over, too
+  post([&] { task(); });
+  return task.get_future().get();
 }
 
 void control::run() {
@@ -75,9 +75,20 @@ void control::run() {
   std::array<os::poller::event, 64> events;
   while (!finishing_ || workers_ > 0) {
     const std::size_t count = poller_.wait(events, next_deadline());
-    for (std::size_t i = 0; i < count; ++i) serve(events[i]);
+    for (std::size_t i = 0; i < count; ++i) {
+      guarded([&] { serve(events[i]); });
+    }
     run_commands();
-    on_timer();
+    guarded([&] { on_timer(); });
+  }
+}
+
+/// Lack of descriptors or memory costs what was being done, never the thread that everybody depends on.
+void control::guarded(const std::function<void()>& what) noexcept {
+  try {
+    what();
+  } catch (const std::exception& e) {
+    log_line(std::string("the supervisor could not do something: ") + e.what());
   }
 }
 
@@ -109,7 +120,7 @@ void control::run_commands() {
     const std::lock_guard lock(commands_mutex_);
     now.swap(commands_);
   }
-  for (auto& each : now) each();
+  for (auto& each : now) guarded(each);
 }
 
 std::optional<os::time_point> control::next_deadline() const {
@@ -147,12 +158,13 @@ void control::sweep() {
     }
     if (deliverable) os::ring(*each->doorbell);
   }
+  drop_void_deposits();
 }
 
 // ------------------------------------------------------------------------------------------------- from other threads
 
 expected<wire::identity_id> control::make_identity(const child_spec& spec, const detail::actor_type& type,
-                                                   const std::vector<std::byte>& arguments) {
+                                                   const detail::packed_arguments& arguments) {
   return run_there<expected<wire::identity_id>>([&]() -> expected<wire::identity_id> {
     auto made = add_identity(spec.name, spec);
     if (!made) return tl::unexpected(made.error());
@@ -162,12 +174,16 @@ expected<wire::identity_id> control::make_identity(const child_spec& spec, const
       if (types_[i] == &type) its.type_index = i;
     }
     try {
-      os::fd args = os::make_memory("troupe-args", arguments.size());
-      std::copy(arguments.begin(), arguments.end(),
-                os::mapping(args, arguments.size(), os::access::read_write).data());
+      const auto& bytes = arguments.bytes;
+      os::fd args = os::make_memory("troupe-args", bytes.size());
+      std::copy(bytes.begin(), bytes.end(), os::mapping(args, bytes.size(), os::access::read_write).data());
       os::seal_memory(args, os::seal::one_writer);
       its.arguments_fd = std::make_shared<os::fd>(std::move(args));
-      its.arguments_bytes = arguments.size();
+      its.arguments_bytes = bytes.size();
+      for (const auto& each : arguments.enclosed) {
+        os::fd copy = each.descriptor < 0 ? os::fd{} : os::duplicate(each.descriptor);
+        deposits_[{main_->id, each.number}] = {its.id, 0, 0, each.queue, std::move(copy)};
+      }
       if (type.works_in == detail::turns::checkpointed) {
         its.checkpoint_bytes = (spec.checkpoint_bytes + 4095) / 4096 * 4096;
         os::fd buffers = os::make_memory("troupe-checkpoint", 2 * its.checkpoint_bytes);
@@ -260,6 +276,7 @@ void control::report(const policy::report& line) {
       case policy::report_kind::start_error: return log_line(who + " failed to start: " + line.text);
       case policy::report_kind::shutdown_error: return log_line(who + " did not stop as asked: it " + line.text);
       case policy::report_kind::gave_up:
+        gave_up_ = "the supervisor gave up after too many restarts; last: " + who + " " + line.text;
         return log_line("too many restarts: the supervisor gives up; last: " + who + " " + line.text);
     }
   });

@@ -14,6 +14,7 @@
 
 #include <troupe/child_spec.hpp>
 #include <troupe/detail/actor_type.hpp>
+#include <troupe/detail/runtime.hpp>
 
 #include "channel/frames.hpp"
 #include "os/poller.hpp"
@@ -53,7 +54,7 @@ class control final : public executor {
 
   /// A new identity; it is not started. Any thread; waits for the control thread. Error: name_taken, os.
   expected<wire::identity_id> make_identity(const child_spec& spec, const detail::actor_type& type,
-                                            const std::vector<std::byte>& arguments);
+                                            const detail::packed_arguments& arguments);
   /// Why the last start of this identity failed: start_failed or spawn_failed.
   errc start_failure(wire::identity_id which);
   /// SIGKILL to every worker, at once. Control thread only: for a hook.
@@ -80,6 +81,7 @@ class control final : public executor {
 
   // control.cpp: the thread
   void run();
+  void guarded(const std::function<void()>& what) noexcept;
   void serve(const os::poller::event& event);
   void run_commands();
   void on_timer();
@@ -102,6 +104,7 @@ class control final : public executor {
   void finish_lanes_of(const life& dead);
   void ring_for(const identity& of, const life& dead);
   void end_life(life& who);
+  void release(identity& which);
   life* find_life(wire::incarnation_id id);
 
   // broker.cpp: introductions
@@ -115,11 +118,6 @@ class control final : public executor {
   void on_end_order(const wire::order& order);
   void on_lane_drained(life& who, const wire::slot& lane);
   void on_letter(life& who, const wire::letter& letter, const std::string& why);
-  void on_deposit(const wire::token& token, channel::incoming& frame);
-  void on_withdraw(life& who, const wire::token& token);
-  void on_queue_make(life& who, const wire::queue& wanted);
-  void on_queue_take(life& who, const wire::call& wanted);
-  void on_process_start(life& who, const wire::process& wanted, channel::incoming& frame);
   void announce(identity& to, in_lane& lane);
   void join_link(identity& callee, in_lane& lane);
   template <class Body>
@@ -129,6 +127,20 @@ class control final : public executor {
   }
   void enqueue(life& to, std::vector<std::byte> bytes, std::vector<std::shared_ptr<os::fd>> fds);
   void flush(life& to);
+
+  // primitives.cpp: what is enclosed with messages; queues; processes
+  using deposit_key = std::pair<wire::incarnation_id, std::uint64_t>;
+  void on_deposit(life& who, const wire::deposit& said, channel::incoming& frame);
+  void on_withdraw(life& who, const wire::token& token);
+  bool is_void(const deposit_key& key, const enclosed& what);
+  void drop_void_deposits();
+  void on_queue_make(life& who, const wire::queue& wanted);
+  void on_queue_take(life& who, const wire::call& wanted);
+  void on_queue_hold(life& who, wire::identity_id queue);
+  void on_queue_drop(life& who, wire::identity_id queue);
+  void end_unheld_queues();
+  void on_process_start(life& who, const wire::process& wanted, channel::incoming& frame);
+  void stop_processes_of(wire::incarnation_id dead);
 
   // closing.cpp: identities that end
   void close(identity& which, const std::string& why);
@@ -165,8 +177,9 @@ class control final : public executor {
   std::unordered_map<wire::identity_id, std::unique_ptr<identity>> identities_;
   std::unordered_map<std::string, wire::identity_id> names_;
   std::unordered_map<wire::incarnation_id, std::unique_ptr<life>> lives_;
-  std::map<std::pair<wire::incarnation_id, std::uint64_t>, os::fd> deposits_;
+  std::map<deposit_key, enclosed> deposits_;
   life* main_ = nullptr;
+  std::optional<std::string> gave_up_;  // why: the last death
 
   std::atomic<std::uint64_t> deaths_{0}, restarts_{0}, dead_letters_{0}, workers_{0};
 };

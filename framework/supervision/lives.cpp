@@ -96,10 +96,6 @@ void control::start_life(identity& of) {
 }
 
 void control::start_failed(identity& of, errc code, const std::string& text) {
-  {
-    const std::lock_guard lock(failures_mutex_);
-    failures_[of.id] = code;
-  }
   of.last_down_text = text;
   if (of.role == wire::role::process) {
     if (life* owner = find_life(of.owner)) {
@@ -107,6 +103,10 @@ void control::start_failed(identity& of, errc code, const std::string& text) {
     }
     of.forgotten = true;
     return close(of, text);
+  }
+  {
+    const std::lock_guard lock(failures_mutex_);
+    failures_[of.id] = code;
   }
   supervisor_->post(policy::start_failed{of.id, text});
 }
@@ -211,11 +211,13 @@ void control::on_death(life& who) {
   const certificate how = certify(who, *status);
   who.memory->dead = true;
   after_death(who, how);
+  drop_void_deposits();
 }
 
 void control::after_death(life& who, const certificate& how) {
   identity& of = *who.of;
-  if (!who.stop_asked) deaths_.fetch_add(1, std::memory_order_relaxed);
+  const bool function_ended = of.role == wire::role::process && how.kind == policy::exit_kind::normal;
+  if (!who.stop_asked && !function_ended) deaths_.fetch_add(1, std::memory_order_relaxed);
   if (!who.attached) os::seal_memory(*who.out, os::seal::one_writer);
   recover_turn(of, who);
   const auto records = judge(of);
@@ -283,11 +285,13 @@ void control::finish_lanes_of(const life& dead) {
       if (each->lanes.size() == before) ++i;
     }
   }
-  std::vector<identity*> ending;
+  std::vector<wire::identity_id> ending;
   for (auto& [id, each] : identities_) {
-    if (each->forgotten) ending.push_back(each.get());
+    if (each->forgotten) ending.push_back(id);
   }
-  for (identity* each : ending) remove_if_done(*each);
+  for (const auto id : ending) {
+    if (identity* each = find_identity(id)) remove_if_done(*each);
+  }
 }
 
 /// It may have published without ringing, or made room without ringing.
@@ -306,11 +310,10 @@ void control::end_life(life& who) {
   identity& of = *who.of;
   for (auto& [id, each] : identities_) {
     each->watchers.erase(who.id);
-    if (each->consumer != &who) continue;
-    each->consumer = nullptr;
-    for (auto& lane : each->lanes) lane->announced = false;
-    each->cursor.at<wire::cursor_header>()->sleeping.store(0, std::memory_order_seq_cst);
+    each->holders.erase(who.id);
+    if (each->consumer == &who) release(*each);
   }
+  stop_processes_of(who.id);
   if (of.active == &who) of.active = nullptr;
   of.page().pid.store(0, std::memory_order_relaxed);
   of.page().active.store(0, std::memory_order_relaxed);
@@ -318,6 +321,13 @@ void control::end_life(life& who) {
   if (who.pidfd) poller_.remove(who.pidfd);
   workers_.fetch_sub(1, std::memory_order_relaxed);
   lives_.erase(who.id);
+}
+
+/// Nobody reads the mailbox now.
+void control::release(identity& which) {
+  which.consumer = nullptr;
+  for (auto& lane : which.lanes) lane->announced = false;
+  which.cursor.at<wire::cursor_header>()->sleeping.store(0, std::memory_order_seq_cst);
 }
 
 life* control::find_life(wire::incarnation_id id) {

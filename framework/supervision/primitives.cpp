@@ -1,8 +1,70 @@
-// What processes and queues need of the control thread.
+// What the primitives need of the control thread: what is enclosed with messages, queues, processes.
+
+#include <algorithm>
 
 #include "supervision/control.hpp"
 
 namespace troupe::supervision {
+
+// --------------------------------------------------------------------------------------------------------- enclosures
+
+void control::on_deposit(life& who, const wire::deposit& said, channel::incoming& frame) {
+  const std::size_t expected_fds = said.queue == 0 ? 1 : 0;
+  if (frame.fds.size() != expected_fds) return;
+  os::fd descriptor = frame.fds.empty() ? os::fd{} : std::move(frame.fds[0]);
+  deposits_[{who.id, said.number}] = {said.to, said.position, said.tag, said.queue, std::move(descriptor)};
+}
+
+/// Only who reads the mailbox of the message (or got the arguments) may have what came with it.
+void control::on_withdraw(life& who, const wire::token& token) {
+  const deposit_key key{token.from, token.number};
+  if (!deposits_.contains(key)) {
+    // The depositor wrote its deposit before it told of it, but its socket may not have been read yet.
+    if (life* from = find_life(token.from)) serve_control(*from);
+  }
+  std::vector<std::shared_ptr<os::fd>> fds;
+  const auto found = deposits_.find(key);
+  if (found != deposits_.end() && found->second.queue == 0) {
+    const identity* to = find_identity(found->second.to);
+    if (to != nullptr && to->consumer == &who) {
+      fds.push_back(std::make_shared<os::fd>(std::move(found->second.descriptor)));
+      deposits_.erase(found);
+    }
+  }
+  const auto what = fds.empty() ? wire::status::not_found : wire::status::ok;
+  send(who, wire::frame::withdrawn, wire::answer{token.tag, 0, 0, what, 0}, {}, std::move(fds));
+}
+
+/// Nobody can ask for it any more: the receiver has ended, or its head has passed the message.
+bool control::is_void(const deposit_key& key, const enclosed& what) {
+  if (what.to == 0) return find_life(key.first) == nullptr;
+  identity* to = find_identity(what.to);
+  if (to == nullptr) return true;
+  if (what.position == 0) return false;
+  return std::none_of(to->lanes.begin(), to->lanes.end(), [&](const auto& lane) {
+    return lane->memory->incarnation == key.first &&
+           to->slot(lane->slot).head.load(std::memory_order_seq_cst) < what.position;
+  });
+}
+
+void control::drop_void_deposits() {
+  std::vector<deposit_key> gone;
+  std::vector<wire::incarnation_id> readers;
+  for (const auto& [key, what] : deposits_) {
+    if (!is_void(key, what)) continue;
+    gone.push_back(key);
+    const identity* to = find_identity(what.to);
+    if (to != nullptr && to->consumer != nullptr) readers.push_back(to->consumer->id);
+  }
+  // A reader says that it holds a queue before its head passes the message: hear that first.
+  for (const auto id : readers) {
+    if (life* reader = find_life(id)) serve_control(*reader);
+  }
+  for (const auto& key : gone) deposits_.erase(key);
+  end_unheld_queues();
+}
+
+// ------------------------------------------------------------------------------------------------------------- queues
 
 void control::on_queue_make(life& who, const wire::queue& wanted) {
   const auto log2 = static_cast<unsigned>(std::min<std::uint64_t>(wanted.ring_log2, wire::max_ring_log2));
@@ -12,7 +74,8 @@ void control::on_queue_make(life& who, const wire::queue& wanted) {
                 made.error().what());
   }
   (*made)->is_queue = true;
-  (*made)->name = "queue";
+  (*made)->name = "the queue";
+  (*made)->holders[who.id] = 1;
   send(who, wire::frame::queue_made, wire::answer{wanted.tag, (*made)->id, 0, wire::status::ok, 0});
 }
 
@@ -25,13 +88,50 @@ void control::on_queue_take(life& who, const wire::call& wanted) {
   if (its == nullptr || !its->is_queue || its->closed) return refuse(wire::status::closed);
   if (its->consumer != nullptr && its->consumer != &who) return refuse(wire::status::refused);
   its->consumer = &who;
+  for (auto& lane : its->lanes) announce(*its, *lane);
   send(who, wire::frame::queue_taken, wire::answer{wanted.tag, its->id, 0, wire::status::ok, 0}, {},
        {its->cursor_fd, its->hint_fd, its->doorbell});
-  for (auto& lane : its->lanes) announce(*its, *lane);
 }
+
+void control::on_queue_hold(life& who, wire::identity_id queue) {
+  identity* its = find_identity(queue);
+  if (its != nullptr && its->is_queue && !its->closed) ++its->holders[who.id];
+}
+
+void control::on_queue_drop(life& who, wire::identity_id queue) {
+  identity* its = find_identity(queue);
+  if (its == nullptr || !its->is_queue) return;
+  const auto held = its->holders.find(who.id);
+  if (held == its->holders.end() || --held->second > 0) return;
+  its->holders.erase(held);
+  if (its->consumer == &who) release(*its);
+  end_unheld_queues();
+}
+
+/// A queue ends when no process holds it and no message takes it anywhere.
+void control::end_unheld_queues() {
+  std::vector<wire::identity_id> unheld;
+  for (const auto& [id, each] : identities_) {
+    if (!each->is_queue || each->closed || !each->holders.empty()) continue;
+    const bool under_way = std::any_of(deposits_.begin(), deposits_.end(),
+                                       [queue = id](const auto& deposit) { return deposit.second.queue == queue; });
+    if (!under_way) unheld.push_back(id);
+  }
+  for (const auto id : unheld) {
+    identity& its = *find_identity(id);
+    its.forgotten = true;
+    its.last_down_text = "nobody holds it any more";
+    close(its, its.last_down_text);
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------- processes
 
 void control::on_process_start(life& who, const wire::process& wanted, channel::incoming& frame) {
   const auto refuse = [&](const std::string& why) {
+    std::erase_if(deposits_, [&](const auto& each) {
+      return each.first.first == who.id && each.second.to == 0 && each.second.tag == wanted.tag;
+    });
     send(who, wire::frame::process_started, wire::answer{wanted.tag, 0, 0, wire::status::failed, 0}, why);
   };
   if (frame.fds.size() != 1 || !os::has_fixed_size(frame.fds[0], wanted.args_bytes)) return refuse("bad arguments");
@@ -44,7 +144,19 @@ void control::on_process_start(life& who, const wire::process& wanted, channel::
   its.tag = wanted.tag;
   its.arguments_fd = std::make_shared<os::fd>(std::move(frame.fds[0]));
   its.arguments_bytes = wanted.args_bytes;
+  for (auto& [key, what] : deposits_) {
+    if (key.first == who.id && what.to == 0 && what.tag == wanted.tag) what.to = its.id;
+  }
   start_life(its);
+}
+
+/// A process does not outlive who started it.
+void control::stop_processes_of(wire::incarnation_id dead) {
+  for (auto& [id, who] : lives_) {
+    if (who->of->role == wire::role::process && who->of->owner == dead) {
+      stop_life(*who, shutdown::within(std::chrono::milliseconds(500)));
+    }
+  }
 }
 
 }  // namespace troupe::supervision

@@ -118,6 +118,7 @@ std::uint64_t program::spawn(const detail::actor_type& type, const child_spec& s
   }
   const auto made = control_.make_identity(spec, type, arguments);
   if (!made) throw error(made.error());
+  arguments.sent();
   const auto answer = call([&](supervisor::completion done) {
     supervisor_->start_child(*made, {spec.restart, spec.shutdown, policy::child_kind::worker}, std::move(done));
   });

@@ -79,6 +79,15 @@ struct in_lane {
   bool closing = false;    // its sender has been told that the identity is closed
 };
 
+/// What was enclosed with a message or with arguments, until its receiver has it or the message is gone.
+struct enclosed {
+  wire::identity_id to = 0;    // 0: a process that has not been asked for yet, by `tag`
+  std::uint64_t position = 0;  // where the message ends in its lane; 0: arguments, kept as long as the receiver
+  std::uint64_t tag = 0;
+  wire::identity_id queue = 0;
+  os::fd descriptor;  // none: it is about the queue
+};
+
 /// A mailbox with a name: what outlives its processes.
 struct identity {
   wire::identity_id id = 0;
@@ -107,6 +116,7 @@ struct identity {
   std::string last_down_text;
   bool closed = false;
   bool forgotten = false;
+  std::map<wire::incarnation_id, std::uint32_t> holders;  // of a queue: the processes with a handle, and how many
   wire::incarnation_id owner = 0;  // of a process: who started it
   std::uint64_t tag = 0;           // of a process: its owner's call
 

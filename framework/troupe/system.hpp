@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -41,8 +42,10 @@ class system {
       return {};
     }
   }
-  template <class A, class... Arguments>
-  actor_ref<A> spawn(const std::string& name, Arguments&&... arguments) {
+  /// The name is a template, so that g++ does not take `spawn<A>({.name = "parser"})` for a list of a string's.
+  template <class A, class Name, class... Arguments>
+    requires std::convertible_to<const Name&, std::string>
+  actor_ref<A> spawn(const Name& name, Arguments&&... arguments) {
     return spawn<A>(child_spec{.name = name}, std::forward<Arguments>(arguments)...);
   }
 

@@ -1,12 +1,15 @@
 #pragma once
 
 /// Everything that an actor program needs. For small compile times include what you use: actor.hpp, system.hpp,
-/// ref.hpp; codec_cereal.hpp only where messages hold more than plain bytes.
+/// ref.hpp, process.hpp, pipe.hpp, queue.hpp; codec_cereal.hpp only where messages hold more than plain bytes.
 
 #include <troupe/actor.hpp>
 #include <troupe/child_spec.hpp>
 #include <troupe/codec_cereal.hpp>
 #include <troupe/error.hpp>
 #include <troupe/message.hpp>
+#include <troupe/pipe.hpp>
+#include <troupe/process.hpp>
+#include <troupe/queue.hpp>
 #include <troupe/ref.hpp>
 #include <troupe/system.hpp>

@@ -31,28 +31,29 @@ enum class frame : std::uint16_t {
   monitor,        ///< body subject -> down, when it ends or dies
   demonitor,      ///< body subject
   letter,         ///< body letter; text: why -> letter_kept
-  deposit,        ///< body token, one descriptor
+  deposit,        ///< body deposit, one descriptor unless it is about a queue
   withdraw,       ///< body token -> withdrawn, one descriptor
   signal,         ///< body order: send this signal to it; a death by it was not asked for
   end,            ///< body order: stop (0) or kill (SIGKILL) it; its death was asked for
   queue_make,     ///< body queue -> queue_made
-  queue_take,     ///< body call: become its consumer -> queue_taken, then lanes
+  queue_take,     ///< body call: become its consumer -> lanes, then queue_taken
+  queue_hold,     ///< body subject: this process has a handle of it
+  queue_drop,     ///< body subject: it has one handle less; with the last it consumes no more
   process_start,  ///< body process, one descriptor: arguments -> process_started
-  process_signal, ///< body order: subject is the process number
 
   // supervisor -> worker
   boot = 100,       ///< body boot; text: name; descriptors in the order of boot_fd
   go,               ///< everything known about lanes and links has been said; run
   stop,             ///< stop in order; body number: a stop_reason
   found,            ///< body answer
-  connected,        ///< body connected; text: the receiver's name; descriptors: cursor, hint, status, doorbell
+  connected,        ///< body connected; text: the receiver's name, or why not; descriptors: cursor, hint, status, doorbell
   lane,             ///< body lane; descriptors: sender's out-memory, sender's doorbell
   lane_final,       ///< body slot: its sender is dead and judged: the tail is final
   lane_freed,       ///< body slot: the range that the lane lay in may be used again
   reply_end,        ///< body reply_end; descriptor: the pipe's write end
   link,             ///< body link; descriptors: the pipe's read end, the callee's out-memory
   verdict,          ///< body verdict; text: how the callee died
-  closed,           ///< body subject: it has ended for good
+  closed,           ///< body answer (subject; closed or gave_up), text: why: it has ended for good
   down,             ///< body down; text: how it died
   letter_kept,      ///< body slot_position
   withdrawn,        ///< body answer, one descriptor unless status says why not
@@ -69,7 +70,7 @@ struct frame_header {
 };
 static_assert(sizeof(frame_header) == 8);
 
-enum class status : std::uint32_t { ok, not_found, closed, full, refused, failed, unknown };
+enum class status : std::uint32_t { ok, not_found, closed, gave_up, full, refused, failed };
 
 struct nothing {};
 struct number { std::uint64_t value; };
@@ -81,6 +82,15 @@ struct order { std::uint64_t subject; std::int32_t signal; std::uint32_t reserve
 struct slot { std::uint32_t slot; std::uint32_t reserved; identity_id owner; incarnation_id sender; };
 struct slot_position { std::uint32_t slot; std::uint32_t reserved; std::uint64_t position; identity_id owner; };
 struct token { std::uint64_t tag; incarnation_id from; std::uint64_t number; };
+/// What goes with the message in the sender's lane to `to` that ends at `position`; position 0: with its arguments.
+/// `to` 0: with the arguments of the process that the sender is about to start with this tag.
+struct deposit {
+  std::uint64_t number;
+  identity_id to;
+  std::uint64_t position;
+  std::uint64_t tag;
+  identity_id queue;  ///< not to be ended meanwhile; 0: the frame has a descriptor
+};
 struct queue { std::uint64_t tag; std::uint64_t ring_log2; };
 
 enum class leave : std::uint32_t { normal = 1, shutdown, exception, start_failed };

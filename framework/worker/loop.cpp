@@ -49,6 +49,27 @@ void loop::run() {
   endpoint_.send(wire::frame::ready, wire::nothing{});
   try {
     serve();
+  } catch (const error& e) {
+    if (e.code() == errc::stopping && stopped_by_supervisor()) stop_in_handler();
+    leave(control_copy_, wire::leave::exception, e.what());
+  } catch (...) {
+    leave(control_copy_, wire::leave::exception, text_of_current_exception());
+  }
+}
+
+bool loop::stopped_by_supervisor() {
+  const std::lock_guard lock(endpoint_.mutex());
+  return stop_frame_;
+}
+
+/// A stop has ended a wait inside a handler, and the handler has passed that on: an ordered end all the same. The
+/// message in hand is not done with; it is judged as after a death.
+void loop::stop_in_handler() {
+  // Records of the turn that was broken off carry the number that the next commit would make true: commit no more.
+  if (type_.works_in != detail::turns::none) leave(control_copy_, wire::leave::shutdown, "");
+  stop_ = stop_reason::shutdown;
+  try {
+    end();
   } catch (...) {
     leave(control_copy_, wire::leave::exception, text_of_current_exception());
   }
@@ -104,17 +125,22 @@ bool loop::attention() const noexcept {
 bool loop::turn_of_messages() {
   channel::record record;
   channel::inbound* lane = mailbox_.next(record);
+  if (!mailbox_.broken.empty() || !mailbox_.drained.empty()) put_away_lanes(lane);
+  if (lane == nullptr) return false;
+  handle(*lane, record);
+  return true;
+}
+
+/// Lanes of which nothing more can come. `next`: the lane that is about to be served, unless it is one of them.
+void loop::put_away_lanes(channel::inbound*& next) {
   for (const auto slot : std::exchange(mailbox_.broken, {})) broken_lane(slot);
   for (const auto slot : std::exchange(mailbox_.drained, {})) {
+    if (next != nullptr && next->slot == slot) next = nullptr;
     const wire::incarnation_id from = mailbox_.find(slot)->incarnation;
     replies_.forget(slot);
     mailbox_.remove(slot);
     endpoint_.send(wire::frame::lane_drained, wire::slot{slot, 0, mailbox_.owner(), from});
-    if (lane != nullptr && lane->slot == slot) lane = nullptr;
   }
-  if (lane == nullptr) return false;
-  handle(*lane, record);
-  return true;
 }
 
 bool loop::turn_of_timers() {

@@ -52,10 +52,13 @@ class loop final : public detail::worker_context {
   void make_actor();
   [[noreturn]] void serve();
   bool turn_of_messages();
+  void put_away_lanes(channel::inbound*& next);
   bool turn_of_timers();
   void sleep();
   bool attention() const noexcept;
   [[noreturn]] void end();
+  bool stopped_by_supervisor();
+  [[noreturn]] void stop_in_handler();
 
   void handle(channel::inbound& lane, const channel::record& record);
   bool skip(const channel::inbound& lane, const channel::record& record);

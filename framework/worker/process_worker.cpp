@@ -34,8 +34,9 @@ void run_process(birth&& born) {
       });
   self = &endpoint;
   while (!go) endpoint.serve_once(std::nullopt, [&] { return go.load(); });
-  endpoint.send(wire::frame::ready, wire::nothing{});
+  // Before anybody can know of this process: a signal that is sent to it must not get lost.
   os::restore_terminate();
+  endpoint.send(wire::frame::ready, wire::nothing{});
   try {
     const int code = call_function(arguments);
     std::cout.flush();
@@ -44,6 +45,7 @@ void run_process(birth&& born) {
     os::exit_now(code);
   } catch (...) {
     const std::string text = text_of_current_exception();
+    if (endpoint.interrupted()) leave(control, wire::leave::shutdown, text);
     std::cerr << "troupe: process " << born.name << ": " << text << std::endl;
     leave(control, wire::leave::exception, text);
   }

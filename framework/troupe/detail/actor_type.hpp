@@ -203,11 +203,17 @@ void load_state(actor& self, reader& from) {
 
 template <class A>
 const actor_type& type_of() {
-  static_assert(std::derived_from<A, actor>, "an actor class derives from troupe::actor (or checkpointed, transactional)");
-  static_assert(requires { typename A::handles; }, "an actor class says what it handles: using handles = troupe::handles<...>;");
-  static const actor_type type{type_name<A>.view(), table<A, typename A::handles>::all, delivery_of<A>(), turns_of<A>(),
-                               &save_state<A>, &load_state<A>};
-  return type;
+  constexpr bool derived = std::derived_from<A, actor>;
+  constexpr bool lists = requires { typename A::handles; };
+  static_assert(derived, "an actor class derives from troupe::actor (or checkpointed, transactional)");
+  static_assert(lists, "an actor class says what it handles: using handles = troupe::handles<...>;");
+  if constexpr (derived && lists) {
+    static const actor_type type{type_name<A>.view(), table<A, typename A::handles>::all, delivery_of<A>(), turns_of<A>(),
+                                 &save_state<A>, &load_state<A>};
+    return type;
+  } else {
+    __builtin_unreachable();
+  }
 }
 
 }  // namespace troupe::detail

@@ -50,11 +50,23 @@ struct outbox_block {
 /// Throws error: too_large beyond the outbox, full if it has no room within `until`.
 std::shared_ptr<outbox_block> take_block(std::size_t bytes, std::optional<time_point> until);
 
+/// What a message hands over to its receiver: a descriptor, or a queue that must not end meanwhile. The supervisor keeps
+/// it until the receiver has it, or the message is gone.
+struct enclosure {
+  std::uint64_t number = 0;  ///< from new_enclosure(); with this incarnation it names a descriptor
+  int descriptor = -1;
+  std::uint64_t queue = 0;
+  std::function<void()> sent;  ///< called when the message is under way; keeps the descriptor open until then
+};
+std::uint64_t new_enclosure() noexcept;
+
 /// What travels beside a message's bytes.
 class attachments {
  public:
   /// Sender: the block goes with the message; returns its index.
   virtual std::uint32_t attach(std::shared_ptr<const outbox_block> block) = 0;
+  /// Sender: the same again is the same. Nothing is handed over unless the message is sent.
+  virtual void enclose(enclosure what);
   /// Receiver: the bytes of that block, in place; throws error(errc::corrupt) if there is none.
   virtual std::span<const std::byte> attached(std::uint32_t index) = 0;
 
@@ -104,15 +116,15 @@ void send_signal(std::uint64_t identity, int signal);
 /// Asks the supervisor to stop the actor in order, or to kill it; its death was asked for.
 void end_actor(std::uint64_t identity, bool kill);
 
-/// Descriptors in messages: the sender deposits one and sends the token, the receiver withdraws it, once.
+/// Names an enclosed descriptor in the bytes of its message.
 struct fd_token {
-  std::uint64_t from = 0;
+  std::uint64_t from = 0;  ///< incarnation
   std::uint64_t number = 0;
 };
-/// `fd` stays the caller's.
-fd_token deposit(int fd);
-/// The descriptor, the caller's to close; error(errc::closed): it has been withdrawn before.
-expected<int> withdraw(fd_token token);
+std::uint64_t own_incarnation();
+
+/// The end of a wait of this length that begins now; a very long one is cut at ten years.
+time_point deadline_in(std::chrono::nanoseconds patience) noexcept;
 
 /// Waits until `fd` is readable (or writable) while this process's endpoint is served. False: `until` has come.
 /// Throws error(errc::stopping).

@@ -14,19 +14,31 @@
 
 namespace troupe::detail {
 
-/// Arguments as they travel to a worker: the address of the function that takes them, then each in a frame of its own.
-using packed_arguments = std::vector<std::byte>;
+/// Arguments as they travel to a worker: the address of the function that takes them, then each in a frame of its own;
+/// and what is handed over with them.
+class packed_arguments final : public attachments {
+ public:
+  std::vector<std::byte> bytes;
+  std::vector<enclosure> enclosed;
+
+  std::uint32_t attach(std::shared_ptr<const outbox_block> block) override;
+  std::span<const std::byte> attached(std::uint32_t index) override;
+  void enclose(enclosure what) override;
+  /// What is enclosed is the supervisor's from now on.
+  void sent() const;
+};
 
 template <class... Arguments>
 packed_arguments pack_arguments(std::uintptr_t function, const Arguments&... arguments) {
+  packed_arguments packed;
   const auto write = [&](writer& to) {
     to.bytes(&function, sizeof function);
     (write_argument(arguments, to), ...);
   };
-  writer probe(nullptr, 0);
+  writer probe(nullptr, 0, &packed);
   write(probe);
-  packed_arguments packed(probe.size());
-  writer to(packed.data(), packed.size());
+  packed.bytes.resize(probe.size());
+  writer to(packed.bytes.data(), packed.bytes.size(), &packed);
   write(to);
   return packed;
 }

@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+set -euo pipefail
+source "$(dirname "$0")/expect.sh.inc"
+
+run 0 "$1/queue-hello"
+expect 'hello' out

@@ -1,0 +1,203 @@
+#include "process/common.hpp"
+
+using namespace tests;
+
+namespace {
+
+struct Bytes {
+  std::uint64_t count;
+};
+struct Square {
+  int value;
+};
+struct Later {
+  int value;
+};
+struct Flush {};
+struct Divide {
+  double by, what;
+};
+struct Sit {};
+struct AskSelf {};
+using squares = troupe::handles<int(Square), Number>;
+struct Ask {
+  troupe::ref<squares> whom;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ar(whom);
+  }
+};
+
+struct Server : troupe::actor {
+  std::string on(Bytes m) { return std::string(m.count, 'x'); }
+  int on(Square m) { return m.value * m.value; }
+  troupe::deferred<int> on(Later m) {
+    waiting.emplace_back(self().defer<int>(), m.value);
+    return waiting.back().first;
+  }
+  int on(Flush) {
+    const int count = static_cast<int>(waiting.size());
+    for (auto i = waiting.rbegin(); i != waiting.rend(); ++i) {
+      i->second < 0 ? i->first.fail("below zero") : i->first.reply(i->second);
+      i->first.reply(-1);  // a second answer counts for nothing
+    }
+    waiting.clear();
+    return count;
+  }
+  troupe::result<double> on(Divide m) {
+    if (m.by == 0) return troupe::fail("division by zero");
+    return m.what / m.by;
+  }
+  void on(Sit) { ::pause(); }
+  std::string on(AskSelf) {
+    return std::string(troupe::name(error_of([&] { return self().ref<Server>().ask(Square{1}).get(); }).code()));
+  }
+  int on(const Ask& m) { return m.whom.ask(Square{7}).get(); }
+  void on(Number m) { told = m.value; }
+  int on(Numbers) { return told; }
+  int on(Pid) { return ::getpid(); }
+  using handles = troupe::handles<Bytes, Square, Later, Flush, Divide, Sit, AskSelf, Ask, Number, Numbers, Pid>;
+  std::vector<std::pair<troupe::deferred<int>, int>> waiting;
+  int told = 0;
+};
+
+TEST_CASE("a reply of any size comes back whole") {
+  in_program<Server>([](troupe::system& sys) {
+    auto server = sys.spawn<Server>("server");
+    for (const std::uint64_t size : {0UL, 1UL, 4000UL, 4060UL, 4096UL, 5000UL, 1UL << 20, 8UL << 20}) {
+      for (int i = 0; i < 3; ++i) EXPECT_EQ(server.ask(Bytes{size}).get(), std::string(size, 'x'));
+    }
+  });
+}
+
+TEST_CASE("large replies that are taken in late all arrive") {
+  in_program<Server>([](troupe::system& sys) {
+    auto server = sys.spawn<Server>("server");
+    std::vector<troupe::asking<std::string>> asked;
+    for (int i = 0; i < 40; ++i) asked.push_back(server.ask(Bytes{1UL << 20}));
+    for (auto& each : asked) EXPECT_EQ(each.get().size(), std::size_t{1} << 20);
+  });
+}
+
+TEST_CASE("a thousand asks are under way at once, and each gets its own answer") {
+  in_program<Server>([](troupe::system& sys) {
+    auto server = sys.spawn<Server>("server");
+    int answered = 0, right = 0;
+    for (int i = 0; i < 1000; ++i) {
+      server.ask(Square{i}).then([&, i](const troupe::expected<int>& got) {
+        ++answered;
+        if (got && *got == i * i) ++right;
+      });
+    }
+    EXPECT(eventually([&] { return answered == 1000; }));
+    EXPECT_EQ(right, 1000);
+  });
+}
+
+TEST_CASE("an answer that is not taken disturbs nobody") {
+  in_program<Server>([](troupe::system& sys) {
+    auto server = sys.spawn<Server>("server");
+    for (int i = 0; i < 3000; ++i) static_cast<void>(server.ask(Square{i}));
+    EXPECT_EQ(server.ask(Square{3}).get(), 9);
+  });
+}
+
+TEST_CASE("deferred replies reach their askers in any order, and only the first counts") {
+  in_program<Server>([](troupe::system& sys) {
+    auto server = sys.spawn<Server>("server");
+    auto one = server.ask(Later{1});
+    auto two = server.ask(Later{2});
+    auto bad = server.ask(Later{-1});
+    EXPECT_EQ(server.ask(Square{5}).get(), 25);
+    EXPECT_EQ(server.ask(Flush{}).get(), 3);
+    EXPECT_EQ(two.get(), 2);
+    EXPECT_EQ(one.get(), 1);
+    const auto failed = error_of([&] { return bad.get(); });
+    EXPECT_EQ(failed.code(), troupe::errc::failed);
+    EXPECT_EQ(failed.text(), std::string("below zero"));
+  });
+}
+
+TEST_CASE("fail answers with an error, and the actor lives on") {
+  in_program<Server>([](troupe::system& sys) {
+    auto server = sys.spawn<Server>("server");
+    const pid_t pid = pid_of(server);
+    EXPECT_EQ(server.ask(Divide{2, 6}).get(), 3.0);
+    const auto failed = error_of([&] { return server.ask(Divide{0, 6}).get(); });
+    EXPECT_EQ(failed.code(), troupe::errc::failed);
+    EXPECT_EQ(failed.text(), std::string("division by zero"));
+    EXPECT_EQ(pid_of(server), pid);
+  });
+}
+
+TEST_CASE("an ask ends at its deadline, whoever waits for it and however") {
+  in_program<Server>([](troupe::system& sys) {
+    auto server = sys.spawn<Server>("server");
+    freeze(sys, server);
+    const auto late = error_of([&] { return server.ask(Square{1}, 100ms).get(); });
+    EXPECT_EQ(late.code(), troupe::errc::timeout);
+    EXPECT(late.text().find("server") != std::string::npos);
+    std::optional<troupe::errc> code;
+    server.ask(Square{1}, 100ms).then([&](const troupe::expected<int>& got) {
+      if (!got) code = got.error().code();
+    });
+    EXPECT(eventually([&] { return code.has_value(); }));
+    EXPECT_EQ(*code, troupe::errc::timeout);
+    sys.send_signal(server, SIGCONT);
+    EXPECT_EQ(server.ask(Square{2}).get(), 4);
+  });
+}
+
+TEST_CASE("a request whose deadline has passed is not handled any more") {
+  in_program<Server>([](troupe::system& sys) {
+    auto server = sys.spawn<Server>("server");
+    freeze(sys, server);
+    EXPECT_EQ(error_of([&] { server.ask(Number{5}, 50ms).get(); }).code(), troupe::errc::timeout);
+    sys.send_signal(server, SIGCONT);
+    EXPECT_EQ(server.ask(Numbers{}).get(), 0);
+  });
+}
+
+TEST_CASE("who asks himself and waits gets an error at once") {
+  in_program<Server>([](troupe::system& sys) {
+    auto server = sys.spawn<Server>("server");
+    EXPECT_EQ(server.ask(AskSelf{}).get(), std::string("deadlock"));
+  });
+}
+
+TEST_CASE("an ask of an actor by its interface, from main and from another actor") {
+  in_program<Server>([](troupe::system& sys) {
+    auto server = sys.spawn<Server>("server");
+    auto other = sys.spawn<Server>("other");
+    const troupe::ref<squares> plain = server;
+    EXPECT_EQ(plain.ask(Square{9}).get(), 81);
+    plain.tell(Number{4});
+    EXPECT_EQ(server.ask(Numbers{}).get(), 4);
+    EXPECT_EQ(other.ask(Ask{server}).get(), 49);
+  });
+}
+
+TEST_CASE("a ref that names nobody says so") {
+  in_program<Server>([](troupe::system& sys) {
+    const troupe::actor_ref<Server> nobody;
+    EXPECT(!nobody);
+    EXPECT_EQ(error_of([&] { return nobody.ask(Square{1}).get(); }).code(), troupe::errc::not_found);
+    EXPECT_EQ(error_of([&] { nobody.tell(Number{1}); }).code(), troupe::errc::not_found);
+    EXPECT_EQ(nobody.try_tell(Number{1}).error().code(), troupe::errc::not_found);
+    EXPECT(!sys.find<Server>("nobody"));
+  });
+}
+
+TEST_CASE("callbacks of main run in poll, on the calling thread") {
+  in_program<Server>([](troupe::system& sys) {
+    auto server = sys.spawn<Server>("server");
+    const pid_t here = ::gettid();
+    pid_t there = 0;
+    server.ask(Square{3}).then([&](const troupe::expected<int>&) { there = ::gettid(); });
+    EXPECT(sys.poll(5s));
+    EXPECT_EQ(there, here);
+    EXPECT(!sys.poll());
+  });
+}
+
+}  // namespace

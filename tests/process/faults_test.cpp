@@ -1,0 +1,218 @@
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/resource.h>
+
+#include <atomic>
+#include <random>
+#include <thread>
+
+#include "process/common.hpp"
+
+using namespace tests;
+
+namespace {
+
+struct Push {
+  troupe::ref<troupe::handles<Number>> to;
+  int count = 0;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ar(to, count);
+  }
+};
+/// Tells numbers until it has told them all or meets an error, and says which. Counts what was accepted, and handled.
+struct Pusher : troupe::actor {
+  std::string on(const Push& m) {
+    note("pushing");
+    for (int i = 1; i <= m.count; ++i) {
+      try {
+        m.to.tell(Number{i}, 300ms);
+        add(0);
+      } catch (const troupe::error& e) {
+        return std::string(troupe::name(e.code()));
+      }
+    }
+    return "told all";
+  }
+  void on(Number) { add(1); }
+  int on(Pid) { return ::getpid(); }
+  using handles = troupe::handles<Push, Number, Pid>;
+};
+
+void kill_spawner() {
+  const auto spawners = children_of(::getpid(), "troupe-spawner");
+  EXPECT(!spawners.empty());
+  for (const pid_t each : spawners) ::kill(each, SIGKILL);
+  EXPECT(eventually([] { return children_of(::getpid(), "troupe-spawner").empty(); }));
+}
+
+TEST_CASE("without its spawner a program spawns no more, says so, and its workers go on") {
+  const auto ended = in_program<Recorder>(logged(), [](troupe::system& sys) {
+    auto one = sys.spawn<Recorder>("one"), two = sys.spawn<Recorder>("two");
+    kill_spawner();
+    EXPECT_EQ(error_of([&] { return sys.spawn<Recorder>("three"); }).code(), troupe::errc::spawn_failed);
+    EXPECT_EQ(error_of([&] { return sys.spawn<Recorder>("three"); }).code(), troupe::errc::spawn_failed);
+    one.tell(Number{1});
+    EXPECT_EQ(one.ask(Numbers{}).get(), std::vector<int>{1});
+    EXPECT(pid_of(two) > 0);
+    sys.stop(two);
+  });
+  CHECK(ended.log.find("the spawner process has died") != std::string::npos);
+}
+
+TEST_CASE("without its spawner a program whose worker crashes gives up") {
+  auto program = start_program<Recorder>(quiet(3), [](troupe::system& sys) {
+    auto one = sys.spawn<Recorder>("one");
+    kill_spawner();
+    sys.send_signal(one, SIGKILL);
+    sys.wait();
+    EXPECT_EQ(error_of([&] { return pid_of(one); }).code(), troupe::errc::gave_up);
+    return 0;
+  });
+  CHECK_EQ(program->wait().exit_code, 70);
+}
+
+/// While it lives, this process can open only so many descriptors more.
+class few_descriptors {
+ public:
+  explicit few_descriptors(std::size_t more) {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    rlimit now = before_;
+    std::size_t unused = 0;
+    for (now.rlim_cur = 0; unused < more || used(now.rlim_cur); ++now.rlim_cur) unused += used(now.rlim_cur) ? 0 : 1;
+    ::setrlimit(RLIMIT_NOFILE, &now);
+  }
+  ~few_descriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  static bool used(rlim_t number) { return ::fcntl(static_cast<int>(number), F_GETFD) != -1; }
+  rlimit before_{};
+};
+
+TEST_CASE("a spawn that runs out of descriptors, at whatever step, is a typed error, and others go on") {
+  in_program<Recorder>(quiet(0), [](troupe::system& sys) {
+    auto bystander = sys.spawn<Recorder>("bystander");
+    pid_of(bystander);
+    std::size_t refused = 0;
+    for (std::size_t more = 0; more < 20; ++more) {
+      const few_descriptors few(more);
+      try {
+        sys.stop(sys.spawn<Recorder>("one"));
+      } catch (const troupe::error& e) {
+        ++refused;
+        EXPECT_EQ(e.code(), troupe::errc::spawn_failed);
+      }
+      bystander.tell(Number{static_cast<int>(more)});
+      EXPECT_EQ(bystander.ask(Numbers{}).get().size(), more + 1);
+    }
+    EXPECT(refused > 3);
+    EXPECT(refused < 20);
+    EXPECT(pid_of(sys.spawn<Recorder>("one")) > 0);
+  });
+}
+
+TEST_CASE("a first message that finds no descriptors left is a typed error, and the program goes on") {
+  in_program<Recorder>(quiet(0), [](troupe::system& sys) {
+    std::vector<recorder> all;
+    for (int i = 0; i < 12; ++i) all.push_back(sys.spawn<Recorder>("one " + std::to_string(i)));
+    for (std::size_t more = 0; more < all.size(); ++more) {
+      try {
+        const few_descriptors few(more);
+        static_cast<void>(all[more].ask(Pid{}, 300ms).get());
+      } catch (const troupe::error&) {
+      }
+    }
+    auto late = sys.spawn<Recorder>("late");
+    EXPECT(pid_of(late) > 0);
+  });
+}
+
+TEST_CASE("two actors whose mailboxes are full and who tell each other end with full") {
+  in_program<Pusher>([](troupe::system& sys) {
+    auto one = sys.spawn<Pusher>({.name = "one", .lane_bytes = 4096});
+    auto two = sys.spawn<Pusher>({.name = "two", .lane_bytes = 4096});
+    auto first = one.ask(Push{two, 2000}), second = two.ask(Push{one, 2000});
+    const std::string a = first.get(), b = second.get();
+    EXPECT(a == "full" || b == "full");
+    EXPECT(a == "full" || a == "told all");
+    EXPECT(b == "full" || b == "told all");
+    EXPECT(eventually([&] { return total(0) == total(1); }));
+  });
+}
+
+TEST_CASE("an actor that ends for good while others tell it: every message is handled, refused or a dead letter") {
+  const auto ended = in_program<Pusher>(logged(), [](troupe::system& sys) {
+    auto one = sys.spawn<Pusher>({.name = "one", .restart = troupe::restart::temporary});
+    auto pusher = sys.spawn<Pusher>("pusher"), other = sys.spawn<Pusher>("other");
+    auto first = pusher.ask(Push{one, 1'000'000}), second = other.ask(Push{one, 1'000'000});
+    EXPECT(eventually([] { return total(1) > 1000; }));
+    for (int i = 0; i < 50; ++i, add(0)) one.tell(Number{i});
+    sys.send_signal(one, SIGKILL);
+    EXPECT_EQ(first.get(), std::string("closed"));
+    EXPECT_EQ(second.get(), std::string("closed"));
+    EXPECT(eventually([&] { return !one.try_tell(Number{0}); }));
+    EXPECT_EQ(error_of([&] { one.tell(Number{0}); }).code(), troupe::errc::closed);
+    note("accepted " + std::to_string(total(0)) + ", handled " + std::to_string(total(1)));
+    // The one in hand may have been counted as handled before it was finished.
+    const auto open = [&] { return static_cast<long>(total(0)) - static_cast<long>(total(1) + sys.count().dead_letters); };
+    EXPECT(eventually([&] { return open() <= 0; }));
+    EXPECT(always([&] { return open() >= -1; }, 50ms));
+  });
+  CHECK(ended.log.find("dead letter: tests::Number from pusher to one") != std::string::npos);
+}
+
+TEST_CASE("an actor that is stopped with mail in its mailbox: the mail is dead letters, one by one") {
+  in_program<Pusher>([](troupe::system& sys) {
+    auto one = sys.spawn<Pusher>({.name = "one", .shutdown = troupe::shutdown::brutal_kill()});
+    freeze(sys, one);
+    for (int i = 0; i < 100; ++i) one.tell(Number{i});
+    sys.stop(one);
+    EXPECT(eventually([&] { return sys.count().dead_letters == 100; }));
+    EXPECT_EQ(total(1), 0UL);
+  });
+}
+
+TEST_CASE("a supervisor process that is killed at any moment leaves no worker behind") {
+  std::mt19937 random(5);
+  for (int round = 0; round < 20; ++round) {
+    auto program = start_program<Recorder>(quiet(1000), [](troupe::system& sys) {
+      std::vector<recorder> all;
+      for (int i = 0; i < 6; ++i) all.push_back(sys.spawn<Recorder>("one " + std::to_string(i)));
+      for (;;) {
+        for (const auto& each : all) each.tell(Exit{1});
+        sys.poll(1ms);
+      }
+      return 0;
+    });
+    ::poll(nullptr, 0, static_cast<int>(random() % 50));
+    program->signal(SIGKILL);
+    CHECK_EQ(program->wait().signal, SIGKILL);
+  }
+}
+
+TEST_CASE("run refuses to start when there are threads already, and names them") {
+  program refused([] {
+    std::atomic<bool> end = false;
+    std::thread helper([&] {
+      ::pthread_setname_np(::pthread_self(), "a-helper");
+      note("named");
+      while (!end) ::poll(nullptr, 0, 1);
+    });
+    eventually([] { return noted("named"); });
+    try {
+      const auto error = error_of([] { return troupe::run<Recorder>(0, nullptr, [](troupe::system&) {}); });
+      EXPECT_EQ(error.code(), troupe::errc::threads_exist);
+      EXPECT(error.text().find("a-helper") != std::string::npos);
+    } catch (const broken_expectation& e) {
+      note(e.what());
+    }
+    end = true;
+    helper.join();
+    return 0;
+  });
+  CHECK_EQ(refused.wait().exit_code, 0);
+  CHECK_EQ(notes().size(), 1);
+}
+
+}  // namespace
