@@ -28,7 +28,7 @@ expected<std::uint64_t> endpoint::ask(out_link& link, const detail::outgoing& wh
                                       os::time_point deadline, bool waiting) {
   if (auto fine = refuse_deadlock(link, what, waiting); !fine) return tl::unexpected(fine.error());
   const bool stamped = in_turn() && !waiting;
-  error why(errc::closed, "");
+  std::optional<error> why;
   std::uint64_t correlation = 0;
   // With the endpoint's mutex held the reply cannot be taken in before the request is in the table.
   const auto again = [&] {
@@ -53,7 +53,7 @@ expected<std::uint64_t> endpoint::ask(out_link& link, const detail::outgoing& wh
       if (tried) how = again();
     }
     if (how == put::done) return correlation;
-    if (how == put::failed) return tl::unexpected(why);
+    if (how == put::failed) return tl::unexpected(why_closed(link, *why));
     if (tried) {
       if (auto room = wait_for_room(link, what, deadline, again, why); !room) return tl::unexpected(room.error());
       return correlation;

@@ -218,17 +218,18 @@ class endpoint {
   void hold(out_link& link, std::vector<block_ptr>&& blocks);
   void release_of(const out_link& link);
   put put_record(out_link& link, const detail::outgoing& what, const wire::request_part* request, bool stamped,
-                 error& why);
+                 std::optional<error>& why);
   put put_in_outbox(out_link& link, const detail::outgoing& what, const wire::request_part* request, bool stamped,
-                    std::size_t body_bytes, error& why);
+                    std::size_t body_bytes, std::optional<error>& why);
   void finish_record(out_link& link, std::byte* at, const detail::outgoing& what, const wire::request_part* request,
                      std::size_t body_bytes, bool outside, bool stamped, gathered&& along);
   void wake_receiver(out_link& link) noexcept;
   bool only_own(out_link& link) const;
   expected<void> wait_for_room(out_link& link, const detail::outgoing& what, std::optional<os::time_point> until,
-                               const std::function<put()>& again, error& why);
+                               const std::function<put()>& again, std::optional<error>& why);
   void want_room(out_link& link, bool wanted) noexcept;
   std::uint64_t take_outbox(std::size_t bytes);
+  error why_closed(out_link& link, const error& known);
   error full_error(out_link& link, const detail::outgoing& what, std::optional<os::time_point> until);
   expected<void> refuse_deadlock(out_link& link, const detail::outgoing& what, bool waiting);
 

@@ -79,7 +79,7 @@ void endpoint::wake_receiver(out_link& link) noexcept {
 
 /// One attempt. The link's mutex is held.
 endpoint::put endpoint::put_record(out_link& link, const detail::outgoing& what, const wire::request_part* request,
-                                   bool stamped, error& why) {
+                                   bool stamped, std::optional<error>& why) {
   if (link.now != out_link::state::up || link.status.at<wire::status_page>()->closed.load(std::memory_order_acquire) != 0) {
     why = link.now == out_link::state::up ? error(errc::closed, link.name + " has ended") : link.why;
     return put::failed;
@@ -111,7 +111,7 @@ endpoint::put endpoint::put_record(out_link& link, const detail::outgoing& what,
 }
 
 endpoint::put endpoint::put_in_outbox(out_link& link, const detail::outgoing& what, const wire::request_part* request,
-                                      bool stamped, std::size_t body_bytes, error& why) {
+                                      bool stamped, std::size_t body_bytes, std::optional<error>& why) {
   if (body_bytes > wire::outbox_bytes) {
     why = error(errc::too_large, "a message of " + std::to_string(body_bytes) + " bytes exceeds the outbox of " +
                                      std::to_string(wire::outbox_bytes) + " bytes");
@@ -156,7 +156,7 @@ void endpoint::want_room(out_link& link, bool wanted) noexcept {
 
 expected<void> endpoint::wait_for_room(out_link& link, const detail::outgoing& what,
                                        std::optional<os::time_point> until, const std::function<put()>& again,
-                                       error& why) {
+                                       std::optional<error>& why) {
   {
     const std::lock_guard of_link(link.mutex);
     if (only_own(link)) {
@@ -181,25 +181,30 @@ expected<void> endpoint::wait_for_room(out_link& link, const detail::outgoing& w
   want_room(link, false);
   if (how == woke::stopping) return tl::unexpected(stop_error_);
   if (how == woke::timeout) return tl::unexpected(full_error(link, what, until));
-  if (last == put::failed) return tl::unexpected(why);
+  if (last == put::failed) return tl::unexpected(*why);
   return {};
+}
+
+/// The closed word says that the receiver has ended; the frame that follows it says why.
+error endpoint::why_closed(out_link& link, const error& known) {
+  if (known.code() != errc::closed) return known;
+  serve_once(os::clock::now());
+  const std::lock_guard lock(link.mutex);
+  return link.now == out_link::state::closed ? link.why : known;
 }
 
 expected<void> endpoint::tell(out_link& link, const detail::outgoing& what, std::optional<os::time_point> until) {
   const bool stamped = in_turn();
-  error why(errc::closed, "");
+  std::optional<error> why;
   const auto again = [&] { return put_record(link, what, nullptr, stamped, why); };
   for (;;) {
     {
       const std::lock_guard lock(link.mutex);
       if (link.now == out_link::state::up || link.now == out_link::state::closed) {
-        switch (again()) {
-          case put::done: return {};
-          case put::failed: return tl::unexpected(why);
-          case put::full: break;
-        }
+        if (again() == put::done) return {};
       }
     }
+    if (why) return tl::unexpected(why_closed(link, *why));
     if (link.now == out_link::state::up) return wait_for_room(link, what, until, again, why);
     if (auto up = connect_and_wait(link, false, until); !up) return up;
   }

@@ -85,7 +85,7 @@ bool pipe_end::take_in() {
     ended_ = got.what == os::io::hung_up;
     // The buffer grows by what arrives; the length that a frame claims is no reason to reserve anything.
     buffer_.insert(buffer_.end(), space.begin(), space.begin() + static_cast<std::ptrdiff_t>(got.bytes));
-    if (got.bytes < space.size()) break;
+    if (got.bytes < space.size() && whole_frame()) break;
   }
   return came;
 }

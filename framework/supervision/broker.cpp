@@ -194,11 +194,11 @@ void control::on_connect(life& who, const wire::connect& wanted) {
   lane->asks = wanted.asks != 0;
   in_lane& made = *lane;
   to->lanes.push_back(std::move(lane));
+  // First the receiver, so that what the sender publishes can be found as soon as it has been.
+  if (to->consumer != nullptr) announce(*to, made);
   send(who, wire::frame::connected, wire::connected{to->id, made.start, made.slot, wire::status::ok}, to->name,
        {to->cursor_fd, to->hint_fd, to->status_fd, to->doorbell});
-  if (to->consumer == nullptr) return;
-  announce(*to, made);
-  if (made.asks) join_link(*to, made);
+  if (to->consumer != nullptr && made.asks) join_link(*to, made);
 }
 
 void control::announce(identity& to, in_lane& lane) {

@@ -196,7 +196,7 @@ expected<wire::identity_id> control::make_identity(const child_spec& spec, const
       const auto id = its.id;
       names_.erase(spec.name);
       identities_.erase(id);
-      return tl::unexpected(e);
+      return tl::unexpected(error(errc::spawn_failed, spec.name + ": " + e.what()));
     }
     return its.id;
   });

@@ -92,6 +92,8 @@ class control final : public executor {
   expected<identity*> add_identity(const std::string& name, const child_spec& spec);
   void start_life(identity& of);
   void start_failed(identity& of, errc code, const std::string& text);
+  template <class Body>
+  void process_ended(identity& which, wire::frame type, const Body& news, const std::string& how);
   void on_spawned(const wire::spawn_reply& reply);
   void spawner_died();
   void boot(life& who);
@@ -102,7 +104,7 @@ class control final : public executor {
   void after_death(life& who, const certificate& how);
   void tell_askers(identity& of, const life& dead, const std::string& how);
   void finish_lanes_of(const life& dead);
-  void ring_for(const identity& of, const life& dead);
+  void ring_for(const life& dead);
   void end_life(life& who);
   void release(identity& which);
   life* find_life(wire::incarnation_id id);

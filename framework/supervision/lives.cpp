@@ -66,6 +66,18 @@ expected<identity*> control::add_identity(const std::string& name, const child_s
 
 // -------------------------------------------------------------------------------------------------------------- birth
 
+/// Who has started it hears of it last, so that the streams that ended with it have ended by then.
+template <class Body>
+void control::process_ended(identity& which, wire::frame type, const Body& news, const std::string& how) {
+  const wire::incarnation_id owner = which.owner;
+  tell_watchers(which, true);
+  which.forgotten = true;
+  close(which, how);
+  drop_void_deposits();
+  if (life* starter = find_life(owner)) send(*starter, type, news, how);
+}
+
+
 void control::start_life(identity& of) {
   open_again(of);
   if (of.last_down) restarts_.fetch_add(1, std::memory_order_relaxed);
@@ -98,11 +110,7 @@ void control::start_life(identity& of) {
 void control::start_failed(identity& of, errc code, const std::string& text) {
   of.last_down_text = text;
   if (of.role == wire::role::process) {
-    if (life* owner = find_life(of.owner)) {
-      send(*owner, wire::frame::process_started, wire::answer{of.tag, of.id, 0, wire::status::failed, 0}, text);
-    }
-    of.forgotten = true;
-    return close(of, text);
+    return process_ended(of, wire::frame::process_started, wire::answer{of.tag, of.id, 0, wire::status::failed, 0}, text);
   }
   {
     const std::lock_guard lock(failures_mutex_);
@@ -222,17 +230,19 @@ void control::after_death(life& who, const certificate& how) {
   recover_turn(of, who);
   const auto records = judge(of);
   for (const auto& each : records) {
-    const std::string what = each.name + " from " + name_of(each.sender) + ", attempt " + std::to_string(each.attempts);
+    const std::string attempt = ", attempt " + std::to_string(each.attempts);
     if (each.what == judged_record::fate::redeliver) {
-      log_line(of.name + " " + how.text + " while it handled " + what + "; it will be handled again");
+      log_line(of.name + " " + how.text + " while it handled " + each.name + " from " + name_of(each.sender) + attempt +
+               "; it will be handled again");
     } else {
-      count_letter(of, each.sender, each.position, each.slot, what, of.name + " " + how.text + " while it handled it");
+      count_letter(of, each.sender, each.position, each.slot, each.name,
+                   of.name + " " + how.text + " while it handled it" + attempt);
     }
   }
   const policy::charge paid = charge_for(who, records);
   tell_askers(of, who, how.text);
   finish_lanes_of(who);
-  ring_for(of, who);
+  ring_for(who);
   of.last_down = wire::down{of.id, who.id, how.status.code, how.status.signal, how.down, 0};
   of.last_down_text = how.text;
   const bool failed_start = who.now < life::stage::up && !who.stop_asked;
@@ -241,12 +251,7 @@ void control::after_death(life& who, const certificate& how) {
   end_life(who);
   if (of.role == wire::role::process) {
     if (failed_start) return start_failed(of, errc::start_failed, said);
-    if (life* owner = find_life(of.owner)) {
-      send(*owner, wire::frame::process_ended, wire::exit{of.id, how.status.code, how.status.signal}, how.text);
-    }
-    tell_watchers(of, true);
-    of.forgotten = true;
-    return close(of, how.text);
+    return process_ended(of, wire::frame::process_ended, wire::exit{of.id, how.status.code, how.status.signal}, how.text);
   }
   if (failed_start) return start_failed(of, errc::start_failed, said);
   supervisor_->post(policy::exited{of.id, how.kind, paid, how.text});
@@ -295,14 +300,13 @@ void control::finish_lanes_of(const life& dead) {
 }
 
 /// It may have published without ringing, or made room without ringing.
-void control::ring_for(const identity& of, const life& dead) {
+void control::ring_for(const life& dead) {
   for (auto& [id, each] : identities_) {
     const bool owed = std::any_of(each->lanes.begin(), each->lanes.end(),
                                   [&](const auto& lane) { return lane->memory->incarnation == dead.id; });
     if (owed) os::ring(*each->doorbell);
-  }
-  for (const auto& lane : of.lanes) {
-    if (lane->doorbell) os::ring(*lane->doorbell);
+    if (each->consumer != &dead) continue;
+    for (const auto& lane : each->lanes) os::ring(*lane->doorbell);
   }
 }
 

@@ -131,4 +131,13 @@ M decode(detail::reader& from) {
   }
 }
 
+namespace detail {
+
+/// encode() of an M that is known by its address only.
+template <class M>
+void encode_erased(const void* message, writer& to) {
+  encode(*static_cast<const M*>(message), to);
+}
+
+}  // namespace detail
 }  // namespace troupe

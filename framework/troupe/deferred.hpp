@@ -41,12 +41,4 @@ class deferred<void> {
   detail::deferral to_;
 };
 
-namespace detail {
-
-template <class M>
-void encode_erased(const void* message, writer& to) {
-  encode(*static_cast<const M*>(message), to);
-}
-
-}  // namespace detail
 }  // namespace troupe

@@ -147,7 +147,8 @@ class pipe_end : public detail::pipe_base,
   friend detail::pipe_receiving<pipe_end<T>, T>;
 };
 
-/// A new one-way pipe: `auto [reader, writer] = troupe::pipe<std::string>();`
+/// A new one-way pipe: `auto [reader, writer] = troupe::pipe<std::string>();` (Always with `troupe::`, since there is a
+/// system call of that name.)
 /// The stream ends for one end as soon as no process has the other, however that process ended and whatever other
 /// processes were started in between. Made inside troupe::run. Throws error(errc::os).
 template <class T>

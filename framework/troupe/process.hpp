@@ -48,8 +48,9 @@ struct process_function {
 
 }  // namespace detail
 
-/// A function of this program that runs in a worker process of its own, with copies of its arguments. Unlike an actor it
-/// is never restarted. It may use everything that an actor may: refs, pipes, queues, processes of its own.
+/// A function of this program that runs in a worker process of its own, with copies of its arguments; the program's
+/// globals are there as they were when troupe::run was called. Unlike an actor it is never restarted. It may use
+/// everything that an actor may: refs, pipes, queues, processes of its own.
 ///
 /// Start one inside troupe::run, in main or in a worker. It does not outlive the process that started it: when that one
 /// dies, or the program stops, waits in the function end with error(errc::stopping), and half a second later it is

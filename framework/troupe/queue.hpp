@@ -40,7 +40,7 @@ bool queue_get(const queue_ptr& from, std::uint64_t item_type, std::optional<tim
 /// that holds one counts. Any thread may use it.
 ///
 /// The process that gets first is the consumer; when it has died, or dropped its last handle, the next one that gets. An
-/// item that it was taking when it died is given to the next one.
+/// item that it was taking when it died is given to the next one; getting is no part of an actor's turn.
 template <class T>
 class queue {
  public:
@@ -90,8 +90,7 @@ class queue {
   explicit queue(detail::queue_ptr end) noexcept : end_(std::move(end)) {}
   expected<void> send(const T& item, std::optional<detail::time_point> until) const {
     detail::require_serializable<T>();
-    constexpr auto write = [](const void* body, detail::writer& to) { encode(*static_cast<const T*>(body), to); };
-    return detail::queue_put(end_, {reply_id<T>(), "the item", &item, write}, until);
+    return detail::queue_put(end_, {reply_id<T>(), "the item", &item, &detail::encode_erased<T>}, until);
   }
   void put_until(const T& item, detail::time_point until) const {
     if (auto done = send(item, until); !done) throw error(done.error());

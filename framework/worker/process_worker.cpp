@@ -19,6 +19,12 @@ int call_function(const os::mapping& arguments) {
   return reinterpret_cast<detail::process_caller>(caller)(from);
 }
 
+[[noreturn]] void failed(const os::fd& control, const std::string& name) {
+  const std::string text = text_of_current_exception();
+  std::cerr << "troupe: " << name << ": " << text << std::endl;
+  leave(control, wire::leave::exception, text);
+}
+
 }  // namespace
 
 void run_process(birth&& born) {
@@ -43,11 +49,11 @@ void run_process(birth&& born) {
     std::fflush(nullptr);
     endpoint.send(wire::frame::leaving, wire::leaving{wire::leave::normal, 0});
     os::exit_now(code);
+  } catch (const error& e) {
+    if (e.code() == errc::stopping) leave(control, wire::leave::shutdown, e.text());
+    failed(control, born.name);
   } catch (...) {
-    const std::string text = text_of_current_exception();
-    if (endpoint.interrupted()) leave(control, wire::leave::shutdown, text);
-    std::cerr << "troupe: process " << born.name << ": " << text << std::endl;
-    leave(control, wire::leave::exception, text);
+    failed(control, born.name);
   }
 }
 

@@ -158,7 +158,7 @@ program::program(const std::function<int()>& body) {
     for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
     ::dup2(log_, STDOUT_FILENO);
     ::dup2(log_, STDERR_FILENO);
-    ::close(log_);
+    ::close_range(3, ~0U, 0);  // what the test program was given by its caller, or has open itself
     int code = failed_code;
     try {
       code = body();

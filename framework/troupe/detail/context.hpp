@@ -45,7 +45,4 @@ class worker_context {
 /// Throws error(errc::not_allowed) outside a worker.
 worker_context& context();
 
-template <class M>
-void encode_erased(const void* message, writer& to);
-
 }  // namespace troupe::detail

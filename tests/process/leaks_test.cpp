@@ -1,0 +1,140 @@
+#include <algorithm>
+#include <map>
+
+#include "process/common.hpp"
+
+using namespace tests;
+
+namespace {
+
+struct AskHim {
+  recorder whom;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ar(whom);
+  }
+};
+/// Talks with another actor, and is the bystander of its deaths.
+struct Friend : troupe::actor {
+  int on(const AskHim& m) {
+    m.whom.tell(Number{1});
+    return m.whom.ask(Pid{}).get();
+  }
+  int on(Pid) { return ::getpid(); }
+  using handles = troupe::handles<AskHim, Pid>;
+};
+
+std::map<std::string, int> kinds_of(pid_t pid) {
+  std::map<std::string, int> count;
+  for (const auto& each : descriptors_of(pid)) ++count[each];
+  return count;
+}
+std::string text_of(const std::map<std::string, int>& kinds) {
+  std::string text;
+  for (const auto& [kind, count] : kinds) text += " " + kind + ":" + std::to_string(count);
+  return text;
+}
+
+/// What a process holds, by which a leak shows.
+struct holdings {
+  explicit holdings(pid_t pid) : descriptors(text_of(kinds_of(pid))), mappings(mappings_of(pid)) {}
+  std::string descriptors;
+  std::size_t mappings;
+};
+
+TEST_CASE("a hundred restarts leave no descriptor, mapping or process behind, in the program or in a bystander") {
+  in_program<Recorder, Friend>(quiet(1000), [](troupe::system& sys) {
+    auto one = sys.spawn<Recorder>("one");
+    auto bystander = sys.spawn<Friend>("bystander");
+    const auto round = [&] {
+      EXPECT_EQ(bystander.ask(AskHim{one}).get(), pid_of(one));
+      crash(sys, one);
+      EXPECT_EQ(bystander.ask(AskHim{one}).get(), pid_of(one));
+    };
+    for (int i = 0; i < 10; ++i) round();
+    const pid_t other = pid_of(bystander);
+    const holdings here(::getpid()), there(other), his(pid_of(one));
+    const auto children = children_of(::getpid()).size();
+    for (int i = 0; i < 100; ++i) round();
+    EXPECT_EQ(holdings(::getpid()).descriptors, here.descriptors);
+    EXPECT_EQ(holdings(other).descriptors, there.descriptors);
+    EXPECT_EQ(holdings(pid_of(one)).descriptors, his.descriptors);
+    EXPECT_EQ(holdings(::getpid()).mappings, here.mappings);
+    EXPECT_EQ(holdings(other).mappings, there.mappings);
+    EXPECT_EQ(holdings(pid_of(one)).mappings, his.mappings);
+    EXPECT_EQ(children_of(::getpid()).size(), children);
+  });
+}
+
+TEST_CASE("a hundred restarts of a sender leave nothing in its receiver") {
+  in_program<Recorder, Friend>(quiet(1000), [](troupe::system& sys) {
+    auto one = sys.spawn<Recorder>("one");
+    auto sender = sys.spawn<Friend>("sender");
+    const auto round = [&] {
+      EXPECT_EQ(sender.ask(AskHim{one}).get(), pid_of(one));
+      crash(sys, sender);
+      pid_of(sender);
+    };
+    for (int i = 0; i < 10; ++i) round();
+    const pid_t receiver = pid_of(one);
+    const holdings here(::getpid()), there(receiver);
+    for (int i = 0; i < 100; ++i) round();
+    EXPECT(eventually([&] { return holdings(receiver).descriptors == there.descriptors; }));
+    EXPECT(eventually([&] { return holdings(receiver).mappings == there.mappings; }));
+    EXPECT_EQ(holdings(::getpid()).descriptors, here.descriptors);
+    EXPECT_EQ(holdings(::getpid()).mappings, here.mappings);
+  });
+}
+
+TEST_CASE("actors that come and go leave nothing in the program or in who talked with them") {
+  in_program<Recorder, Friend>(quiet(1000), [](troupe::system& sys) {
+    auto bystander = sys.spawn<Friend>("bystander");
+    const auto round = [&] {
+      auto one = sys.spawn<Recorder>("one");
+      EXPECT_EQ(bystander.ask(AskHim{one}).get(), pid_of(one));
+      sys.stop(one);
+    };
+    for (int i = 0; i < 10; ++i) round();
+    const pid_t other = pid_of(bystander);
+    const holdings here(::getpid()), there(other);
+    for (int i = 0; i < 100; ++i) round();
+    EXPECT(eventually([&] { return holdings(other).descriptors == there.descriptors; }));
+    EXPECT(eventually([&] { return holdings(other).mappings == there.mappings; }));
+    eventually([&] { return holdings(::getpid()).descriptors == here.descriptors; });
+    EXPECT_EQ(holdings(::getpid()).descriptors, here.descriptors);
+    EXPECT(eventually([&] { return holdings(::getpid()).mappings == here.mappings; }));
+  });
+}
+
+TEST_CASE("a worker holds the descriptors that it needs, and none of another worker's") {
+  in_program<Recorder, Friend>([](troupe::system& sys) {
+    std::vector<recorder> all;
+    for (int i = 0; i < 3; ++i) all.push_back(sys.spawn<Recorder>("one " + std::to_string(i)));
+    const auto pids = [] {
+      auto found = children_of(::getpid());
+      std::erase_if(found, [](pid_t pid) { return name_of_process(pid) == "troupe-spawner"; });
+      return found;
+    };
+    EXPECT_EQ(pids().size(), 3UL);
+    const std::string alone = text_of(kinds_of(pids().front()));
+    for (const pid_t each : pids()) {
+      auto kinds = kinds_of(each);
+      EXPECT_EQ(text_of(kinds), alone);
+      EXPECT_EQ(kinds["pipe"], 0);
+      EXPECT_EQ(kinds["[pidfd]"], 0);
+      EXPECT_EQ(kinds["[signalfd]"], 0);
+      EXPECT(kinds["socket"] <= 2);   // the control socket, and its copy for the last frame
+      EXPECT(kinds["[eventfd]"] <= 2);  // the doorbell, as endpoint and as mailbox
+      EXPECT_EQ(kinds["[eventpoll]"], 1);
+      EXPECT_EQ(kinds["test-log"], 2);  // standard output and error
+    }
+    const pid_t spawner = children_of(::getpid(), "troupe-spawner").at(0);
+    EXPECT_EQ(kinds_of(spawner)["socket"], 1);
+    EXPECT_EQ(descriptors_of(spawner).size(), 4UL);
+    // Whoever is asked gets one pipe's write end, whoever asks its read end: main, who asks three.
+    for (const auto& each : all) EXPECT_EQ(kinds_of(pid_of(each))["pipe"], 1);
+    EXPECT_EQ(kinds_of(::getpid())["pipe"], 3);
+  });
+}
+
+}  // namespace
