@@ -115,12 +115,17 @@ os::fd endpoint::withdraw(detail::fd_token token) {
 void endpoint::serve_control() {
   for (;;) {
     incoming frame;
-    switch (os::io how = receive_frame(parts_.control, buffer_, frame)) {
+    switch (receive_frame(parts_.control, buffer_, frame)) {
       case os::io::again: return;
-      case os::io::hung_up:
       case os::io::refused:
+        // In main: only lack of descriptors cuts a frame of the control thread's. The program ends in order.
+        if (run_between) {
+          return interrupt(error(errc::os, "take in a descriptor", 0,
+                                 "this process has none left, so the program is being stopped: raise its limit (ulimit -n)"));
+        }
+        [[fallthrough]];
+      case os::io::hung_up:
         // Without its supervisor a worker has no purpose; no destructor may wait for anybody.
-        static_cast<void>(how);
         os::exit_now(1);
       case os::io::done: break;
     }

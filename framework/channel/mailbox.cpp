@@ -37,6 +37,7 @@ inbound* mailbox::find(std::uint32_t slot) noexcept {
 void mailbox::remove(std::uint32_t slot) {
   const auto gone = std::find_if(lanes_.begin(), lanes_.end(), [&](const watched& each) { return each.slot == slot; });
   if (gone == lanes_.end()) return;
+  if (in_batch_ > 0) lanes_[current_].more = true;
   for (auto later = gone + 1; later != lanes_.end(); ++later) {
     if (later->lane->sender != gone->lane->sender) continue;
     --later->lane->predecessors;
@@ -61,13 +62,15 @@ std::uint32_t mailbox::hint(std::uint32_t slot) const noexcept {
 }
 
 bool mailbox::deliverable(inbound& lane, record& into) {
-  if (lane.predecessors > 0 || lane.parked || lane.broken || lane.finished) return false;
-  switch (lane.reader.peek(into)) {
+  if (lane.predecessors > 0 || lane.parked || lane.finished) return false;
+  // Looked at before the tail: another thread of this process may learn of the death meanwhile.
+  const bool final = lane.memory->dead;
+  switch (lane.broken ? lane_reader::state::empty : lane.reader.peek(into)) {
     case lane_reader::state::ready:
       lane.waiting_for_pipe = into.header.kind == wire::record_kind::request && !lane.reply_pipe && !lane.memory->dead;
       return !lane.waiting_for_pipe;
     case lane_reader::state::empty:
-      lane.finished = lane.memory->dead;
+      lane.finished = final;
       if (lane.finished) drained.push_back(lane.slot);
       return false;
     case lane_reader::state::corrupt:
@@ -81,8 +84,10 @@ bool mailbox::deliverable(inbound& lane, record& into) {
 
 inbound* mailbox::next(record& into) {
   const std::size_t count = lanes_.size();
-  const bool look_at_all = ++since_full_look_ >= full_look_every;
-  if (look_at_all) since_full_look_ = 0;
+  if (++since_full_look_ >= full_look_every) {
+    since_full_look_ = 0;
+    for (auto& each : lanes_) each.more = true;
+  }
   if (in_batch_ >= batch_limit) {
     lanes_[current_].more = true;
     in_batch_ = 0;
@@ -91,7 +96,7 @@ inbound* mailbox::next(record& into) {
   for (std::size_t step = 0; step < count; ++step) {
     watched& each = lanes_[current_];
     const std::uint32_t told = hint(each.slot);
-    if (in_batch_ > 0 || each.more || look_at_all || told != each.seen_hint) {
+    if (in_batch_ > 0 || each.more || told != each.seen_hint) {
       each.seen_hint = told;
       each.more = false;
       if (deliverable(*each.lane, into)) {

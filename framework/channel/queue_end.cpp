@@ -65,8 +65,9 @@ void queue_end::become_consumer() {
   wire::answer answer{};
   got.take(answer);
   if (answer.what == wire::status::refused) {
-    throw error(errc::not_allowed,
-                "another process gets from this queue; the next one can when that one has ended or dropped its handles");
+    throw error(
+        errc::not_allowed,
+        "another process gets from this queue; the next one can when that one has ended or dropped its handles");
   }
   if (answer.what != wire::status::ok || got.fds.size() != 3) throw error(errc::closed, "the queue has ended");
   mailbox_.emplace(identity(), os::mapping(got.fds[0], wire::cursor_bytes, os::access::read_write),

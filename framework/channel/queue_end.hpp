@@ -1,7 +1,7 @@
 #pragma once
 
-/// A process's side of one queue: what its handles share. Puts go through a lane like any message; for a consumer it has
-/// the queue's mailbox. Any thread.
+/// A process's side of one queue: what its handles share. Puts go through a lane like any message; for a consumer it
+/// has the queue's mailbox. Any thread.
 
 #include <deque>
 #include <functional>

@@ -85,6 +85,16 @@ std::optional<exit_status> reap(const fd& pidfd) noexcept {
   return exit_status{-1, info.si_status, info.si_code == CLD_DUMPED};
 }
 
+void reap_unknown(const std::function<bool(int pid)>& known) {
+  for (;;) {
+    siginfo_t info{};
+    // WNOWAIT: only looks. __WCLONE: only children without SIGCHLD, which are ours and not the program's own.
+    const int looked = ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WCLONE);
+    if (looked != 0 || info.si_pid == 0 || known(info.si_pid)) return;
+    ::waitid(P_PID, static_cast<id_t>(info.si_pid), &info, WEXITED | WNOHANG | __WCLONE);
+  }
+}
+
 bool send_signal(const fd& pidfd, int number) noexcept {
   return ::syscall(SYS_pidfd_send_signal, pidfd.get(), number, nullptr, 0) == 0;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,6 +34,9 @@ struct exit_status {
 fd open_pidfd(int pid);
 /// Takes the exit status of a dead child. None: it has not died yet. Status unknown (someone else reaped it): code -1.
 std::optional<exit_status> reap(const fd& pidfd) noexcept;
+/// Reaps a dead child that was made with exit signal 0 and that `known` does not know. Looks at one child: where a known
+/// one is dead too, call again when that one has been reaped.
+void reap_unknown(const std::function<bool(int pid)>& known);
 /// False: it is dead already.
 bool send_signal(const fd& pidfd, int number) noexcept;
 

@@ -12,6 +12,8 @@ control::control(spawner& spawns, std::span<const detail::actor_type* const> typ
     : spawner_(spawns), types_(types), hooks_(std::move(calls)), bell_(os::make_doorbell()), buffer_(wire::max_frame) {
   poller_.add(bell_, bell_key);
   poller_.add(spawner_.socket(), spawner_key);
+  if (spawner_.twin_socket()) poller_.add(spawner_.twin_socket(), twin_key);
+  watching_twin_ = static_cast<bool>(spawner_.twin_socket());
 }
 
 control::~control() { finish(); }
@@ -100,10 +102,11 @@ void control::serve(const os::poller::event& event) {
     }
     return;
   }
-  if (event.key == spawner_key) {
-    bool alive = spawner_alive_;
-    while (auto reply = alive ? spawner_.answer(alive) : std::nullopt) on_spawned(*reply);
-    if (!alive && spawner_alive_) spawner_died();
+  if (event.key == spawner_key) return serve_spawner();
+  if (event.key == twin_key) {
+    poller_.remove(spawner_.twin_socket());
+    watching_twin_ = false;
+    spawner_.replace_twin();
     return;
   }
   const std::uint64_t number = event.key - first_life_key;
@@ -112,6 +115,15 @@ void control::serve(const os::poller::event& event) {
   if (number % 2 == 1) return on_death(*who);
   if (event.writable) flush(*who);
   if (event.readable) serve_control(*who);
+}
+
+void control::serve_spawner() {
+  bool alive = spawner_alive_;
+  while (auto reply = alive ? spawner_.answer(alive) : std::nullopt) on_spawned(*reply);
+  if (!alive && spawner_alive_) spawner_died();
+  if (watching_twin_ || !spawner_.twin_socket()) return;
+  poller_.add(spawner_.twin_socket(), twin_key);
+  watching_twin_ = true;
 }
 
 void control::run_commands() {
@@ -142,6 +154,7 @@ void control::on_timer() {
   if (now < next_sweep_) return;
   next_sweep_ = now + std::chrono::seconds(1);
   sweep();
+  reap_strays();
 }
 
 /// Bounds what a lost hint can cost: a sleeper with a deliverable record, a sender that wants room and has it.

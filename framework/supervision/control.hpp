@@ -95,7 +95,9 @@ class control final : public executor {
   template <class Body>
   void process_ended(identity& which, wire::frame type, const Body& news, const std::string& how);
   void on_spawned(const wire::spawn_reply& reply);
+  void serve_spawner();
   void spawner_died();
+  void reap_strays();
   void boot(life& who);
   void attached(life& who);
   void ready(life& who);
@@ -159,6 +161,8 @@ class control final : public executor {
 
   spawner& spawner_;
   bool spawner_alive_ = true;
+  bool watching_twin_ = false;
+  unsigned look_for_strays_ = 0;  // sweeps that still do so
   std::span<const detail::actor_type* const> types_;
   hooks hooks_;
   supervisor* supervisor_ = nullptr;

@@ -77,7 +77,6 @@ void control::process_ended(identity& which, wire::frame type, const Body& news,
   if (life* starter = find_life(owner)) send(*starter, type, news, how);
 }
 
-
 void control::start_life(identity& of) {
   open_again(of);
   if (of.last_down) restarts_.fetch_add(1, std::memory_order_relaxed);
@@ -110,13 +109,14 @@ void control::start_life(identity& of) {
 void control::start_failed(identity& of, errc code, const std::string& text) {
   of.last_down_text = text;
   if (of.role == wire::role::process) {
-    return process_ended(of, wire::frame::process_started, wire::answer{of.tag, of.id, 0, wire::status::failed, 0}, text);
+    const wire::answer news{of.tag, of.id, 0, wire::status::failed, 0};
+    return process_ended(of, wire::frame::process_started, news, text);
   }
   {
     const std::lock_guard lock(failures_mutex_);
     failures_[of.id] = code;
   }
-  supervisor_->post(policy::start_failed{of.id, text});
+  supervisor_->post(policy::start_failed{of.id, text, !spawner_alive_});
 }
 
 void control::on_spawned(const wire::spawn_reply& reply) {
@@ -138,23 +138,46 @@ void control::on_spawned(const wire::spawn_reply& reply) {
   }
   who->now = life::stage::booting;
   of.page().pid.store(static_cast<std::uint32_t>(reply.pid), std::memory_order_relaxed);
-  if (who->kill_asked || finishing_) os::send_signal(who->pidfd, 9);
+  if (who->kill_asked || who->killed_after_grace || finishing_) os::send_signal(who->pidfd, 9);
   if (who->attached_early) attached(*who);
 }
 
 void control::spawner_died() {
-  spawner_alive_ = false;
+  if (!spawner_alive_) return;
   poller_.remove(spawner_.socket());
-  log_line("the spawner process has died: no worker can be started or restarted any more; those that run go on");
+  if (watching_twin_) poller_.remove(spawner_.twin_socket());
+  watching_twin_ = false;
+  spawner_alive_ = spawner_.take_over();
+  if (spawner_alive_) poller_.add(spawner_.socket(), spawner_key);
+  log_line(spawner_alive_ ? "the spawner process has died: its twin takes over"
+                          : "the spawner process has died: no worker can be started or restarted any more; those that "
+                            "run go on");
+  look_for_strays_ = 5;
   std::vector<life*> unborn;
   for (auto& [id, who] : lives_) {
     if (who->now == life::stage::spawning && who.get() != main_) unborn.push_back(who.get());
   }
+  // One that was forked and not answered for finds its control socket hung up, and exits.
   for (life* who : unborn) {
     identity& of = *who->of;
+    const bool stopping = who->stop_asked;
     end_life(*who);
-    start_failed(of, errc::spawn_failed, "the spawner process has died");
+    if (spawner_alive_ && !stopping) {
+      start_life(of);
+    } else {
+      start_failed(of, errc::spawn_failed, "the spawner process has died");
+    }
   }
+}
+
+/// Children that the dead spawner has forked and not told of.
+void control::reap_strays() {
+  if (look_for_strays_ == 0) return;
+  --look_for_strays_;
+  os::reap_unknown([this](int pid) {
+    if (spawner_.owns(pid)) return true;
+    return std::any_of(lives_.begin(), lives_.end(), [pid](const auto& each) { return each.second->pid == pid; });
+  });
 }
 
 /// Queues what the worker needs to be born; it reads it when it is there.
@@ -251,7 +274,8 @@ void control::after_death(life& who, const certificate& how) {
   end_life(who);
   if (of.role == wire::role::process) {
     if (failed_start) return start_failed(of, errc::start_failed, said);
-    return process_ended(of, wire::frame::process_ended, wire::exit{of.id, how.status.code, how.status.signal}, how.text);
+    const wire::exit news{of.id, how.status.code, how.status.signal};
+    return process_ended(of, wire::frame::process_ended, news, how.text);
   }
   if (failed_start) return start_failed(of, errc::start_failed, said);
   supervisor_->post(policy::exited{of.id, how.kind, paid, how.text});

@@ -20,6 +20,7 @@ struct input {
   exit_kind why = exit_kind::abnormal;
   charge paid_by = charge::counts;
   std::string_view text = {};
+  bool hopeless = false;
 };
 
 input read(const event& what) {
@@ -30,6 +31,7 @@ input read(const event& what) {
     if constexpr (requires { e.call; }) in.call = e.call;
     if constexpr (requires { e.why; }) in.why = e.why, in.paid_by = e.paid_by;
     if constexpr (requires { e.text; }) in.text = e.text;
+    if constexpr (requires { e.hopeless; }) in.hopeless = e.hopeless;
   };
   std::visit(fill, what);
   return in;
@@ -159,6 +161,7 @@ class turn {
     c.is = child_state::retrying;
     c.next_try = in.paid_by;
     c.last_end = in.text;
+    if (in.hopeless) return give_up(c);
     order<retry_later>(c.def.id);
   }
 

@@ -74,6 +74,7 @@ struct started {
 struct start_failed {
   child_id id = 0;
   std::string text = {};
+  bool hopeless = false;  ///< no later start can succeed either: a restart that meets this gives up at once
 };
 /// The child has ended and is reaped. Before `started` this is a failed start. `text`: how it died, for people.
 struct exited {

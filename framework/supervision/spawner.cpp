@@ -7,6 +7,7 @@
 #include <troupe/error.hpp>
 
 #include "os/poller.hpp"
+#include "os/process.hpp"
 #include "os/socket.hpp"
 
 namespace troupe::supervision {
@@ -20,6 +21,7 @@ namespace {
   detail::worker_main(control.release(), types);
 }
 
+/// The life of a spawner, or of its twin, which sleeps until it is asked for something.
 [[noreturn]] void serve(os::fd socket, std::span<const detail::actor_type* const> types) {
   os::become_worker();
   os::ignore_all_signals();
@@ -34,6 +36,7 @@ namespace {
     wire::spawn_request wanted{};
     std::memcpy(&wanted, buffer.data(), sizeof wanted);
     const int pid = os::clone_process(os::kinship::sibling);
+    if (pid == 0 && wanted.incarnation == 0) serve(std::move(packet.fds[0]), types);
     if (pid == 0) become_actor(std::move(packet.fds[0]), types);
     packet.fds.clear();  // a copy kept here would hide the worker's death from its readers
     const wire::spawn_reply reply{wanted.incarnation, pid, 0};
@@ -45,45 +48,81 @@ namespace {
 
 spawner::spawner(std::span<const detail::actor_type* const> types) {
   auto [ours, theirs] = os::packet_pair();
-  pid_ = os::clone_process(os::kinship::child);
-  if (pid_ == 0) {
+  active_.pid = os::clone_process(os::kinship::child);
+  if (active_.pid == 0) {
     ours.reset();
     serve(std::move(theirs), types);
   }
-  if (pid_ < 0) throw error(errc::os, "make the spawner", -pid_);
-  socket_ = std::move(ours);
-  pidfd_ = os::open_pidfd(pid_);
+  if (active_.pid < 0) throw error(errc::os, "make the spawner", -active_.pid);
+  theirs.reset();
+  active_.socket = std::move(ours);
+  active_.pidfd = os::open_pidfd(active_.pid);
+  bool alive = request_twin();
+  while (alive && !twin_.socket && os::wait_ready(active_.socket.get(), os::poller::read, std::nullopt)) answer(alive);
 }
 
 spawner::~spawner() {
-  socket_.reset();
-  os::send_signal(pidfd_, 9);
-  os::wait_ready(pidfd_.get(), os::poller::read, std::nullopt);
-  os::reap(pidfd_);
+  twin_.end();
+  active_.end();
+}
+
+void spawner::server::end() noexcept {
+  if (!pidfd) return;
+  socket.reset();
+  os::send_signal(pidfd, 9);
+  os::wait_ready(pidfd.get(), os::poller::read, std::nullopt);
+  os::reap(pidfd);
+  pidfd.reset();
+  pid = 0;
+}
+
+bool spawner::request_twin() {
+  auto [ours, theirs] = os::packet_pair();
+  twin_to_be_ = std::move(ours);
+  return request(0, theirs);
 }
 
 bool spawner::request(wire::incarnation_id who, const os::fd& control) noexcept {
   const wire::spawn_request wanted{who};
   const int fds[] = {control.get()};
   for (;;) {
-    const os::io how = os::send_packet(socket_, std::as_bytes(std::span(&wanted, 1)), fds);
+    const os::io how = os::send_packet(active_.socket, std::as_bytes(std::span(&wanted, 1)), fds);
     if (how != os::io::again) return how == os::io::done;
-    os::wait_ready(socket_.get(), os::poller::write, std::nullopt);
+    os::wait_ready(active_.socket.get(), os::poller::write, std::nullopt);
   }
 }
 
 std::optional<wire::spawn_reply> spawner::answer(bool& alive) {
   std::array<std::byte, sizeof(wire::spawn_reply)> buffer;
   os::packet packet;
-  const os::io how = os::receive_packet(socket_, buffer, packet);
-  if (how == os::io::again) return std::nullopt;
-  if (how != os::io::done || packet.size != sizeof(wire::spawn_reply)) {
-    alive = false;
+  for (;;) {
+    const os::io how = os::receive_packet(active_.socket, buffer, packet);
+    if (how == os::io::again) return std::nullopt;
+    if (how != os::io::done || packet.size != sizeof(wire::spawn_reply)) {
+      alive = false;
+      return std::nullopt;
+    }
+    wire::spawn_reply reply{};
+    std::memcpy(&reply, buffer.data(), sizeof reply);
+    if (reply.incarnation != 0) return reply;
+    if (reply.pid <= 0) return std::nullopt;  // no twin: the next death of the spawner is its last
+    twin_ = {std::move(twin_to_be_), os::open_pidfd(reply.pid), reply.pid};
     return std::nullopt;
   }
-  wire::spawn_reply reply{};
-  std::memcpy(&reply, buffer.data(), sizeof reply);
-  return reply;
+}
+
+bool spawner::take_over() {
+  active_.end();
+  if (!twin_.socket) return false;
+  active_ = std::move(twin_);
+  twin_ = {};
+  request_twin();
+  return true;
+}
+
+void spawner::replace_twin() {
+  twin_.end();
+  request_twin();
 }
 
 }  // namespace troupe::supervision

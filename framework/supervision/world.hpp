@@ -32,7 +32,7 @@ struct outgoing_frame {
 };
 
 /// Keys of the control thread's poller. A life has two: its control socket and its pidfd.
-inline constexpr std::uint64_t bell_key = 0, signals_key = 1, spawner_key = 2, first_life_key = 8;
+inline constexpr std::uint64_t bell_key = 0, signals_key = 1, spawner_key = 2, twin_key = 3, first_life_key = 8;
 constexpr std::uint64_t control_key(wire::incarnation_id id) { return first_life_key + 2 * id; }
 constexpr std::uint64_t pidfd_key(wire::incarnation_id id) { return first_life_key + 2 * id + 1; }
 

@@ -38,8 +38,8 @@ pipe_ptr pipe_decode(reader& from);
 template <class Self, class T>
 class pipe_sending {
  public:
-  /// Sends one value; returns when all of it is in the pipe. Waits as long as the pipe is full; on a duplex end it takes
-  /// in meanwhile what arrives, so that two ends can send to each other at the same time, whatever the size.
+  /// Sends one value; returns when all of it is in the pipe. Waits as long as the pipe is full; on a duplex end it
+  /// takes in meanwhile what arrives, so that two ends can send to each other at the same time, whatever the size.
   /// Throws error: closed (the other end is gone), stopping, not_allowed (this end was passed or moved).
   void send(const T& value) {
     require_serializable<T>();
@@ -56,8 +56,8 @@ class pipe_sending {
 template <class Self, class T>
 class pipe_receiving {
  public:
-  /// The next value; waits for it. Throws error: closed (end of stream: the other end is gone and everything that it had
-  /// sent whole has been received), stopping, corrupt (that value is lost), not_allowed.
+  /// The next value; waits for it. Throws error: closed (end of stream: the other end is gone and everything that it
+  /// had sent whole has been received), stopping, corrupt (that value is lost), not_allowed.
   T recv() { return *next(std::nullopt); }
   /// The same; nullopt: nothing came within `patience`.
   std::optional<T> recv(std::chrono::nanoseconds patience) { return next(deadline_in(patience)); }
@@ -72,7 +72,9 @@ class pipe_receiving {
     }
   }
   /// Whether recv() would return or throw at once; waits for that at most `patience`. Throws error(errc::stopping).
-  bool poll(std::chrono::nanoseconds patience = {}) { return pipe_wait(state(), deadline_in(patience)) != arrival::nothing; }
+  bool poll(std::chrono::nanoseconds patience = {}) {
+    return pipe_wait(state(), deadline_in(patience)) != arrival::nothing;
+  }
 
  private:
   const pipe_ptr& state() const noexcept { return static_cast<const Self*>(this)->state_; }

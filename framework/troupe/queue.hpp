@@ -35,12 +35,12 @@ bool queue_get(const queue_ptr& from, std::uint64_t item_type, std::optional<tim
 /// A queue between processes: any process that has a handle puts; one process at a time gets. What put() accepted is
 /// delivered whatever becomes of the producer; items of one producer come in their order.
 ///
-/// A handle is a value: copies mean the same queue, in this process and in those it is sent to (in messages, as an item,
-/// as an argument of spawn or of a process). The queue ends when no process has a handle any more; a message or argument
-/// that holds one counts. Any thread may use it.
+/// A handle is a value: copies mean the same queue, in this process and in those it is sent to (in messages, as an
+/// item, as an argument of spawn or of a process). The queue ends when no process has a handle any more; a message or
+/// argument that holds one counts. Any thread may use it.
 ///
-/// The process that gets first is the consumer; when it has died, or dropped its last handle, the next one that gets. An
-/// item that it was taking when it died is given to the next one; getting is no part of an actor's turn.
+/// The process that gets first is the consumer; when it has died, or dropped its last handle, the next one that gets.
+/// An item that it was taking when it died is given to the next one; getting is no part of an actor's turn.
 template <class T>
 class queue {
  public:
@@ -49,7 +49,9 @@ class queue {
   /// A new queue that keeps about so many bytes of each producer (4 KiB to 16 MiB, rounded up to a power of two). Items
   /// larger than half of it lie in the producer's outbox of 64 MiB instead and count with a few bytes.
   /// Throws error: os, not_allowed (outside troupe::run).
-  static queue make(std::size_t bytes_per_producer = 64 * 1024) { return queue(detail::make_queue(bytes_per_producer)); }
+  static queue make(std::size_t bytes_per_producer = 64 * 1024) {
+    return queue(detail::make_queue(bytes_per_producer));
+  }
   explicit operator bool() const noexcept { return end_ != nullptr; }
   friend bool operator==(const queue& a, const queue& b) noexcept { return a.identity() == b.identity(); }
   /// A number that stands for the queue; never reused. 0: no queue.

@@ -166,7 +166,8 @@ struct down {
 };
 struct process { std::uint64_t tag; std::uint64_t args_bytes; };
 
-/// Supervisor -> spawner; one descriptor: the child's end of its control socket.
+/// Supervisor -> spawner; one descriptor: the child's end of its control socket. Incarnation 0: the child is the
+/// spawner's twin, and the descriptor its end of such a socket.
 struct spawn_request { incarnation_id incarnation; };
 /// Spawner -> supervisor. pid below 0: the error number of the refused clone, negated.
 struct spawn_reply { incarnation_id incarnation; std::int32_t pid; std::int32_t reserved; };

@@ -306,7 +306,8 @@ TEST_CASE("an end is closed that went down with the worker that had it, in a mes
     clumsy.tell(Take{std::move(reader)});
     EXPECT(eventually([] { return notes().size() == 2; }));
     EXPECT(notes() == std::vector<std::string>(2, "closed"));
-    EXPECT_EQ(error_of([&from_argument = from_argument] { return from_argument.recv(5s); }).code(), troupe::errc::closed);
+    EXPECT_EQ(error_of([&from_argument = from_argument] { return from_argument.recv(5s); }).code(),
+              troupe::errc::closed);
     EXPECT_EQ(error_of([&writer = writer] { return writer.send(1), 0; }).code(), troupe::errc::closed);
   });
 }

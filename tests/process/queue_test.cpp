@@ -282,6 +282,7 @@ TEST_CASE("queues leave no descriptor behind") {
     const std::size_t here = descriptors_of(::getpid()).size(), there = descriptors_of(worker).size();
     for (int i = 0; i < 100; ++i) round();
     // The last queue is held by the actor until it gets another, which is what it had before the rounds.
-    EXPECT(eventually([&] { return descriptors_of(::getpid()).size() <= here && descriptors_of(worker).size() <= there; }));
+    EXPECT(eventually(
+        [&] { return descriptors_of(::getpid()).size() <= here && descriptors_of(worker).size() <= there; }));
   });
 }

@@ -301,7 +301,12 @@ std::vector<std::string> descriptors_of(pid_t pid) {
 std::size_t mappings_of(pid_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/maps");
   std::size_t count = 0;
-  for (std::string line; std::getline(file, line);) ++count;
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream fields(line);
+    std::string range, rights, offset, device, inode;
+    fields >> range >> rights >> offset >> device >> inode;
+    if (inode != "0") ++count;
+  }
   return count;
 }
 

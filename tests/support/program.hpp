@@ -173,6 +173,7 @@ std::string name_of_process(pid_t pid);
 char state_of(pid_t pid);
 /// What the process's descriptors point to, sorted: "memfd:troupe-out", "pipe", "socket", "eventfd" ...
 std::vector<std::string> descriptors_of(pid_t pid);
+/// Of files and shared memory; private memory is the allocator's affair.
 std::size_t mappings_of(pid_t pid);
 
 }  // namespace tests

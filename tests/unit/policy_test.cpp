@@ -182,6 +182,13 @@ TEST_CASE("failed attempts to restart count, each of them (case 31)") {
   CHECK(t.take(retry{1}) == lines{"report 1 gave_up: no", "down 1 gave_up", "stop 2"});
 }
 
+TEST_CASE("a restart that no later attempt can mend gives up at once; a call that meets it is told") {
+  tree t(1000);
+  t.add(1), t.add(2);
+  CHECK(t.exit(1).back() == "start 1");
+  CHECK(t.take(start_failed{1, "no", true}) == lines{"report 1 start_error: no", "report 1 gave_up: no", "down 1 gave_up", "stop 2"});
+}
+
 TEST_CASE("a death that is charged to its message, or was asked for, restarts the child and does not count") {
   for (const auto paid_by : {charge::record, charge::asked}) {
     tree t(0);
