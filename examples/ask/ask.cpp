@@ -21,21 +21,22 @@ struct Calculator : troupe::actor {
     if (what.divisor == 0) return troupe::fail("division by zero");
     return what.dividend / what.divisor;
   }
-  // Newton's method, one step per message to oneself; the asker gets its answer when the last step is done.
+  // Newton's method, one step per message to oneself; the asker gets its answer after the last step, and meanwhile the
+  // calculator serves others.
   troupe::deferred<double> on(SquareRoot what) {
+    if (work_.empty()) after(1ms, Step{});
     work_.push_back({self().defer<double>(), what.of, what.of});
-    after(1ms, Step{});
     return work_.back().answer;
   }
   struct Step {};
   void on(Step) {
-    for (auto& each : work_) each.guess = (each.guess + each.of / each.guess) / 2;
-    if (++steps_ % 8 != 0) {
-      after(1ms, Step{});
-      return;
-    }
-    for (const auto& each : work_) each.answer.reply(each.guess);
-    work_.clear();
+    std::erase_if(work_, [](job& each) {
+      each.guess = (each.guess + each.of / each.guess) / 2;
+      if (++each.steps < 8) return false;
+      each.answer.reply(each.guess);
+      return true;
+    });
+    if (!work_.empty()) after(1ms, Step{});
   }
   troupe::deferred<void> on(Ponder) { return self().defer<void>(); }
   void on(Explode) { std::abort(); }
@@ -45,9 +46,9 @@ struct Calculator : troupe::actor {
   struct job {
     troupe::deferred<double> answer;
     double of, guess;
+    int steps = 0;
   };
   std::vector<job> work_;
-  int steps_ = 0;
 };
 
 struct Start {};

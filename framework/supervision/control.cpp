@@ -215,6 +215,10 @@ expected<wire::identity_id> control::make_identity(const child_spec& spec, const
   });
 }
 
+void control::settle() {
+  run_there<bool>([] { return true; });
+}
+
 errc control::start_failure(wire::identity_id which) {
   const std::lock_guard lock(failures_mutex_);
   const auto found = failures_.find(which);

@@ -57,6 +57,8 @@ class control final : public executor {
                                             const detail::packed_arguments& arguments);
   /// Why the last start of this identity failed: start_failed or spawn_failed.
   errc start_failure(wire::identity_id which);
+  /// Returns when all orders given before have been carried out. Any other thread.
+  void settle();
   /// SIGKILL to every worker, at once. Control thread only: for a hook.
   void kill_all();
 

@@ -78,6 +78,7 @@ judged_record describe(const identity& of, const in_lane& lane, const channel::r
   found.message = record.header.message;
   found.attempts = attempts;
   found.body_bytes = record.body.size();
+  found.request = record.header.kind == wire::record_kind::request;
   const detail::handler_entry* entry = of.type == nullptr ? nullptr : of.type->find(found.message);
   found.name = entry == nullptr ? "message " + std::to_string(found.message) : std::string(entry->name);
   return found;

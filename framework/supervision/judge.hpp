@@ -32,6 +32,7 @@ struct judged_record {
   std::string name;
   unsigned attempts = 0;
   std::size_t body_bytes = 0;
+  bool request = false;
   enum class fate : std::uint8_t {
     redeliver,    ///< stays at the head
     dropped,      ///< its policy is to be handled once at most: the head has passed it

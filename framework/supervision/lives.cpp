@@ -257,6 +257,10 @@ void control::after_death(life& who, const certificate& how) {
     if (each.what == judged_record::fate::redeliver) {
       log_line(of.name + " " + how.text + " while it handled " + each.name + " from " + name_of(each.sender) + attempt +
                "; it will be handled again");
+    } else if (each.what == judged_record::fate::dropped && each.request) {
+      // Its asker has the reply already or is told; so nothing is lost unseen.
+      log_line(of.name + " " + how.text + " while it handled the request " + each.name + " from " +
+               name_of(each.sender));
     } else {
       count_letter(of, each.sender, each.position, each.slot, each.name,
                    of.name + " " + how.text + " while it handled it" + attempt);

@@ -108,7 +108,9 @@ program::program(const detail::run_options& how, std::span<const detail::actor_t
 program::answered program::call(const std::function<void(supervisor::completion)>& make) {
   auto promised = std::make_shared<std::promise<answered>>();
   make([promised](const answered& answer) { promised->set_value(answer); });
-  return promised->get_future().get();
+  const answered answer = promised->get_future().get();
+  control_.settle();  // the answer may be here before what was decided with it has been done
+  return answer;
 }
 
 std::uint64_t program::spawn(const detail::actor_type& type, const child_spec& spec,

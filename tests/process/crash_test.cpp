@@ -94,8 +94,9 @@ TEST_CASE("a told message is handled again with its attempt's number, then quara
     EXPECT(!sys.stopping());
   });
   INFO(ended.log);
-  CHECK(ended.log.find("dead letter: {anonymous}::Poison from main to one: one was killed by SIGKILL while it handled it, "
-                       "attempt 3") != std::string::npos);
+  CHECK(ended.log.find(
+            "dead letter: {anonymous}::Poison from main to one: one was killed by SIGKILL while it handled it, "
+            "attempt 3") != std::string::npos);
 }
 
 TEST_CASE("a message that kills its handler twice and then does not is handled once, and costs no restart") {

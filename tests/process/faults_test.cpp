@@ -16,15 +16,17 @@ namespace {
 struct Push {
   troupe::ref<troupe::handles<Number>> to;
   int count = 0;
+  std::uint64_t together = 0;  // so many begin at the same time
   template <class Ar>
   void serialize(Ar& ar) {
-    ar(to, count);
+    ar(to, count, together);
   }
 };
 /// Tells numbers until it has told them all or meets an error, and says which. Counts what was accepted, and handled.
 struct Pusher : troupe::actor {
   std::string on(const Push& m) {
-    note("pushing");
+    add(2);
+    eventually([&] { return total(2) >= m.together; });
     for (int i = 1; i <= m.count; ++i) {
       try {
         m.to.tell(Number{i}, 300ms);
@@ -40,17 +42,37 @@ struct Pusher : troupe::actor {
   using handles = troupe::handles<Push, Number, Pid>;
 };
 
-void kill_spawner() {
-  const auto spawners = children_of(::getpid(), "troupe-spawner");
-  EXPECT(!spawners.empty());
-  for (const pid_t each : spawners) ::kill(each, SIGKILL);
-  EXPECT(eventually([] { return children_of(::getpid(), "troupe-spawner").empty(); }));
+std::vector<pid_t> spawners() { return children_of(::getpid(), "troupe-spawner"); }
+
+void kill_spawner_and_twin() {
+  const auto both = spawners();
+  EXPECT_EQ(both.size(), 2UL);
+  for (const int number : {SIGSTOP, SIGKILL}) {
+    for (const pid_t each : both) ::kill(each, number);
+  }
+  EXPECT(eventually([] { return spawners().empty(); }));
 }
 
-TEST_CASE("without its spawner a program spawns no more, says so, and its workers go on") {
+TEST_CASE("a spawner that dies is replaced by its twin, again and again") {
+  in_program<Recorder>(quiet(0), [](troupe::system& sys) {
+    auto one = sys.spawn<Recorder>("one");
+    for (int round = 0; round < 20; ++round) {
+      EXPECT(eventually([] { return spawners().size() == 2; }));
+      const pid_t dies = spawners().at(static_cast<std::size_t>(round % 2));
+      ::kill(dies, SIGKILL);
+      auto other = sys.spawn<Recorder>("other");
+      EXPECT_EQ(other.ask(Numbers{}).get(), std::vector<int>{});
+      EXPECT(eventually([&] { return state_of(dies) == 0; }));
+      sys.stop(other);
+    }
+    EXPECT_EQ(one.ask(Numbers{}).get(), std::vector<int>{});
+  });
+}
+
+TEST_CASE("without spawner and twin a program spawns no more, says so, and its workers go on") {
   const auto ended = in_program<Recorder>(logged(), [](troupe::system& sys) {
     auto one = sys.spawn<Recorder>("one"), two = sys.spawn<Recorder>("two");
-    kill_spawner();
+    kill_spawner_and_twin();
     EXPECT_EQ(error_of([&] { return sys.spawn<Recorder>("three"); }).code(), troupe::errc::spawn_failed);
     EXPECT_EQ(error_of([&] { return sys.spawn<Recorder>("three"); }).code(), troupe::errc::spawn_failed);
     one.tell(Number{1});
@@ -58,13 +80,13 @@ TEST_CASE("without its spawner a program spawns no more, says so, and its worker
     EXPECT(pid_of(two) > 0);
     sys.stop(two);
   });
-  CHECK(ended.log.find("the spawner process has died") != std::string::npos);
+  CHECK(ended.log.find("no worker can be started") != std::string::npos);
 }
 
-TEST_CASE("without its spawner a program whose worker crashes gives up") {
+TEST_CASE("without spawner and twin a program whose worker crashes gives up") {
   auto program = start_program<Recorder>(quiet(3), [](troupe::system& sys) {
     auto one = sys.spawn<Recorder>("one");
-    kill_spawner();
+    kill_spawner_and_twin();
     sys.send_signal(one, SIGKILL);
     sys.wait();
     EXPECT_EQ(error_of([&] { return pid_of(one); }).code(), troupe::errc::gave_up);
@@ -90,7 +112,11 @@ class few_descriptors {
   rlimit before_{};
 };
 
-TEST_CASE("a spawn that runs out of descriptors, at whatever step, is a typed error, and others go on") {
+/// UBSan itself needs descriptors to look at an object, and reports a good one when there are none.
+const auto not_sanitized = doctest::skip(slowness > 1);
+
+TEST_CASE("a spawn that runs out of descriptors, at whatever step, is a typed error, and others go on" *
+          not_sanitized) {
   in_program<Recorder>(quiet(0), [](troupe::system& sys) {
     auto bystander = sys.spawn<Recorder>("bystander");
     pid_of(bystander);
@@ -112,7 +138,7 @@ TEST_CASE("a spawn that runs out of descriptors, at whatever step, is a typed er
   });
 }
 
-TEST_CASE("a first message for which no descriptor is left ends the program in order, and says why") {
+TEST_CASE("a first message for which no descriptor is left ends the program in order, and says why" * not_sanitized) {
   in_program<Recorder>(quiet(0), [](troupe::system& sys) {
     std::vector<recorder> all;
     for (int i = 0; i < 12; ++i) all.push_back(sys.spawn<Recorder>("one " + std::to_string(i)));
@@ -135,7 +161,7 @@ TEST_CASE("two actors whose mailboxes are full and who tell each other end with 
   in_program<Pusher>([](troupe::system& sys) {
     auto one = sys.spawn<Pusher>({.name = "one", .lane_bytes = 4096});
     auto two = sys.spawn<Pusher>({.name = "two", .lane_bytes = 4096});
-    auto first = one.ask(Push{two, 2000}), second = two.ask(Push{one, 2000});
+    auto first = one.ask(Push{two, 2000, 2}), second = two.ask(Push{one, 2000, 2});
     const std::string a = first.get(), b = second.get();
     EXPECT(a == "full" || b == "full");
     EXPECT(a == "full" || a == "told all");
@@ -145,7 +171,7 @@ TEST_CASE("two actors whose mailboxes are full and who tell each other end with 
 }
 
 TEST_CASE("an actor that ends for good while others tell it: every message is handled, refused or a dead letter") {
-  const auto ended = in_program<Pusher>(logged(), [](troupe::system& sys) {
+  in_program<Pusher>([](troupe::system& sys) {
     auto one = sys.spawn<Pusher>({.name = "one", .restart = troupe::restart::temporary});
     auto pusher = sys.spawn<Pusher>("pusher"), other = sys.spawn<Pusher>("other");
     auto first = pusher.ask(Push{one, 1'000'000}), second = other.ask(Push{one, 1'000'000});
@@ -156,17 +182,17 @@ TEST_CASE("an actor that ends for good while others tell it: every message is ha
     EXPECT_EQ(second.get(), std::string("closed"));
     EXPECT(eventually([&] { return !one.try_tell(Number{0}); }));
     EXPECT_EQ(error_of([&] { one.tell(Number{0}); }).code(), troupe::errc::closed);
-    note("accepted " + std::to_string(total(0)) + ", handled " + std::to_string(total(1)));
     // The one in hand may have been counted as handled before it was finished.
-    const auto open = [&] { return static_cast<long>(total(0)) - static_cast<long>(total(1) + sys.count().dead_letters); };
+    const auto open = [&] {
+      return static_cast<long>(total(0)) - static_cast<long>(total(1) + sys.count().dead_letters);
+    };
     EXPECT(eventually([&] { return open() <= 0; }));
     EXPECT(always([&] { return open() >= -1; }, 50ms));
   });
-  CHECK(ended.log.find("dead letter: tests::Number from pusher to one") != std::string::npos);
 }
 
 TEST_CASE("an actor that is stopped with mail in its mailbox: the mail is dead letters, one by one") {
-  in_program<Pusher>([](troupe::system& sys) {
+  const auto ended = in_program<Pusher>(logged(), [](troupe::system& sys) {
     auto one = sys.spawn<Pusher>({.name = "one", .shutdown = troupe::shutdown::brutal_kill()});
     freeze(sys, one);
     for (int i = 0; i < 100; ++i) one.tell(Number{i});
@@ -174,6 +200,7 @@ TEST_CASE("an actor that is stopped with mail in its mailbox: the mail is dead l
     EXPECT(eventually([&] { return sys.count().dead_letters == 100; }));
     EXPECT_EQ(total(1), 0UL);
   });
+  CHECK(ended.log.find("dead letter: tests::Number from main to one") != std::string::npos);
 }
 
 TEST_CASE("a supervisor process that is killed at any moment leaves no worker behind") {

@@ -133,7 +133,7 @@ TEST_CASE("a worker holds the descriptors that it needs, and none of another wor
       EXPECT_EQ(kinds["pipe"], 0);
       EXPECT_EQ(kinds["[pidfd]"], 0);
       EXPECT_EQ(kinds["[signalfd]"], 0);
-      EXPECT(kinds["socket"] <= 2);   // the control socket, and its copy for the last frame
+      EXPECT(kinds["socket"] <= 2);     // the control socket, and its copy for the last frame
       EXPECT(kinds["[eventfd]"] <= 2);  // the doorbell, as endpoint and as mailbox
       EXPECT_EQ(kinds["[eventpoll]"], 1);
       EXPECT_EQ(kinds["test-log"], 2);  // standard output and error

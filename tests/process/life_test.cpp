@@ -72,7 +72,9 @@ TEST_CASE("timers come in the order of their times, once or again and again, unt
 TEST_CASE("main hears how an actor ended or died, each time") {
   in_program<Recorder>(quiet(100), [](troupe::system& sys) {
     std::vector<troupe::down> downs;
-    const auto hears = [&](const recorder& whom) { sys.monitor(whom, [&](const troupe::down& d) { downs.push_back(d); }); };
+    const auto hears = [&](const recorder& whom) {
+      sys.monitor(whom, [&](const troupe::down& d) { downs.push_back(d); });
+    };
     auto one = sys.spawn<Recorder>("one");
     hears(one);
     one.tell(Number{1});

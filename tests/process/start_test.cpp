@@ -102,7 +102,8 @@ TEST_CASE("more than one restart in five seconds is too many, unless the program
 
 TEST_CASE("an ask under way when the program gives up ends with gave_up, also one to a bystander") {
   auto program = start_program<Recorder>(quiet(0), [](troupe::system& sys) {
-    auto one = sys.spawn<Recorder>("one"), bystander = sys.spawn<Recorder>("bystander");
+    auto one = sys.spawn<Recorder>("one");
+    auto bystander = sys.spawn<Recorder>({.name = "bystander", .shutdown = troupe::shutdown::within(200ms)});
     freeze(sys, bystander);
     auto waiting = bystander.ask(Numbers{}, 60s);
     one.tell(Exit{1});

@@ -59,15 +59,14 @@ void clear_board() {
 
 troupe::system* current_system = nullptr;
 
-void tell_failure(const std::string& what) {
-  std::strncpy(board().failure, what.c_str(), sizeof board().failure - 1);
-}
+void tell_failure(const std::string& what) { std::strncpy(board().failure, what.c_str(), sizeof board().failure - 1); }
 
 std::string content(int file) {
   std::string text;
   std::array<char, 4096> part;
   off_t at = 0;
-  for (ssize_t got; (got = ::pread(file, part.data(), part.size(), at)) > 0; at += got) text.append(part.data(), static_cast<std::size_t>(got));
+  for (ssize_t got; (got = ::pread(file, part.data(), part.size(), at)) > 0; at += got)
+    text.append(part.data(), static_cast<std::size_t>(got));
   return text;
 }
 
@@ -97,7 +96,8 @@ stat_fields read_stat(pid_t pid) {
 std::string describe(const std::vector<pid_t>& processes) {
   std::string text;
   for (const pid_t each : processes) {
-    text += (text.empty() ? "" : ", ") + name_of_process(each) + " (" + std::to_string(each) + ", state " + state_of(each) + ")";
+    text += (text.empty() ? "" : ", ") + name_of_process(each) + " (" + std::to_string(each) + ", state " +
+            state_of(each) + ")";
   }
   return text;
 }
@@ -269,7 +269,8 @@ std::vector<pid_t> children_of(pid_t parent, std::string_view name) {
     const pid_t pid = std::atoi(entry->d_name);
     if (pid <= 0) continue;
     const auto its = read_stat(pid);
-    if (its.parent == parent && its.state != 'Z' && its.state != 'X' && (name.empty() || its.name == name)) found.push_back(pid);
+    if (its.parent == parent && its.state != 'Z' && its.state != 'X' && (name.empty() || its.name == name))
+      found.push_back(pid);
   }
   if (all != nullptr) ::closedir(all);
   return found;

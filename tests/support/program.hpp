@@ -1,8 +1,8 @@
 #pragma once
 
-/// Runs a body inside troupe::run in a process of its own, so that each test has its own supervisor process with its own
-/// options. doctest's assertions do not cross processes: the body uses EXPECT and EXPECT_EQ, which throw; the test case
-/// that started the program fails with their text and with what the program wrote to standard error.
+/// Runs a body inside troupe::run in a process of its own, so that each test has its own supervisor process with its
+/// own options. doctest's assertions do not cross processes: the body uses EXPECT and EXPECT_EQ, which throw; the test
+/// case that started the program fails with their text and with what the program wrote to standard error.
 ///
 ///     in_program<Counter>([](troupe::system& sys) {
 ///       auto counter = sys.spawn<Counter>("counter");
@@ -44,8 +44,8 @@ struct broken_expectation : std::runtime_error {
 
 [[noreturn]] void broken(const char* file, int line, const std::string& what);
 
-#define EXPECT(condition)                                                      \
-  do {                                                                         \
+#define EXPECT(condition)                                                            \
+  do {                                                                               \
     if (!(condition)) ::tests::broken(__FILE__, __LINE__, "EXPECT(" #condition ")"); \
   } while (false)
 
@@ -130,8 +130,7 @@ void check_success(const outcome& how);
 template <class... Actors>
 std::unique_ptr<program> start_program(const troupe::options& how, const std::function<int(troupe::system&)>& body) {
   return std::make_unique<program>([&] {
-    return troupe::run<Actors...>(0, nullptr, how,
-                                  [&](troupe::system& sys) { return detail::run_body(body, sys); });
+    return troupe::run<Actors...>(0, nullptr, how, [&](troupe::system& sys) { return detail::run_body(body, sys); });
   });
 }
 

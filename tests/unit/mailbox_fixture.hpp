@@ -53,6 +53,7 @@ struct box {
   os::fd cursor_memory, hint_memory;
   os::mapping cursor, hints;
   mailbox mail;
+  std::atomic<bool> deserted = false;  ///< its owner reads no more
 };
 using numbers = std::vector<std::uint64_t>;
 
