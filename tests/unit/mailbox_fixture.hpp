@@ -53,7 +53,7 @@ struct box {
   os::fd cursor_memory, hint_memory;
   os::mapping cursor, hints;
   mailbox mail;
-  std::atomic<bool> deserted = false;  ///< its owner reads no more
+  std::atomic<bool> deserted = false;  ///< one end has given up
 };
 using numbers = std::vector<std::uint64_t>;
 
