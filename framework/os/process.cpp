@@ -89,9 +89,9 @@ void reap_unknown(const std::function<bool(int pid)>& known) {
   for (;;) {
     siginfo_t info{};
     // WNOWAIT: only looks. __WCLONE: only children without SIGCHLD, which are ours and not the program's own.
-    const int looked = ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WCLONE);
+    const int looked = ::waitid(P_ALL, 0, &info, static_cast<int>(WEXITED | WNOHANG | WNOWAIT | __WCLONE));
     if (looked != 0 || info.si_pid == 0 || known(info.si_pid)) return;
-    ::waitid(P_PID, static_cast<id_t>(info.si_pid), &info, WEXITED | WNOHANG | __WCLONE);
+    ::waitid(P_PID, static_cast<id_t>(info.si_pid), &info, static_cast<int>(WEXITED | WNOHANG | __WCLONE));
   }
 }
 

@@ -31,7 +31,8 @@ TEST_CASE("a checksum is the same for the same bytes, wherever they lie") {
 
 TEST_CASE("a checksum differs for one flipped bit, anywhere in a buffer of any length") {
   for (std::size_t size = 0; size <= 40; ++size) {
-    for (auto bytes : {std::vector<std::byte>(size), std::vector<std::byte>(size, std::byte{0xff}), bytes_of(size, 7)}) {
+    for (auto bytes :
+         {std::vector<std::byte>(size), std::vector<std::byte>(size, std::byte{0xff}), bytes_of(size, 7)}) {
       std::set<std::uint64_t> sums{checksum(bytes.data(), size)};
       for (std::size_t bit = 0; bit < 8 * size; ++bit) {
         bytes[bit / 8] ^= std::byte{1} << (bit % 8);

@@ -62,8 +62,8 @@ struct scene {
   std::uint64_t head(std::uint32_t slot = 0) const { return of.slot(slot).head; }
   wire::cursor_header& page() const { return *of.cursor.at<wire::cursor_header>(); }
 
-  troupe::detail::actor_type type{"Judged", handlers, std::nullopt, troupe::detail::turns::checkpointed, nullptr,
-                                  nullptr};
+  troupe::detail::actor_type type{"Judged", handlers, std::nullopt, troupe::detail::turns::checkpointed,
+                                  nullptr,  nullptr};
   troupe::supervision::identity of;
   out_memory its_out{9};
   life dead;

@@ -1,7 +1,7 @@
 #pragma once
 
-/// Shared memory as two processes see it, without the processes: an incarnation's out-memory with one lane in it, mapped
-/// for writing as its owner has it and read-only as a receiver has it; and the bytes of records, right or wrong.
+/// Shared memory as two processes see it, without the processes: an incarnation's out-memory with one lane in it,
+/// mapped for writing as its owner has it and read-only as a receiver has it; and the bytes of records, right or wrong.
 
 #include <cstddef>
 #include <cstdint>

@@ -57,7 +57,9 @@ constexpr lie lies[] = {
     {"a body at the outbox's end", {48, tell, outside, 1, 0, 1, 8, 0}, {wire::out_memory_bytes, 1}},
     {"a body beyond the outbox", {48, tell, outside, 1, 0, 1, 8, 0}, {wire::out_memory_bytes + 4096, 1}},
     {"a body at the last offset", {48, tell, outside, 1, 0, 1, 8, 0}, {all_ones, 1}},
-    {"a body larger than the outbox", {48, tell, outside, 1, 0, 1, 8, 0}, {wire::out_lanes_end, wire::outbox_bytes + 1}},
+    {"a body larger than the outbox",
+     {48, tell, outside, 1, 0, 1, 8, 0},
+     {wire::out_lanes_end, wire::outbox_bytes + 1}},
     {"a body over the outbox's end", {48, tell, outside, 1, 0, 1, 8, 0}, {wire::out_memory_bytes - 8, 9}},
     {"a body that wraps", {48, tell, outside, 1, 0, 1, 8, 0}, {wire::out_lanes_end + 8, all_ones}},
     {"a body of a size that wraps", {48, tell, outside, 1, 0, 1, 8, 0}, {wire::out_lanes_end + 64, all_ones - 63}},
@@ -270,7 +272,9 @@ TEST_CASE("bytes that change while they are read are read to an end and within b
 
 TEST_CASE("a lane lies among its sender's lanes, or it is refused") {
   constexpr std::uint64_t first = wire::out_header_bytes, end = wire::out_lanes_end;
-  const auto plausible = [](std::uint64_t offset, std::uint32_t bytes) { return lane_reader::plausible(offset, bytes); };
+  const auto plausible = [](std::uint64_t offset, std::uint32_t bytes) {
+    return lane_reader::plausible(offset, bytes);
+  };
   CHECK(plausible(first, small_ring));
   CHECK(plausible(lane_at, small_ring));
   CHECK(plausible(first, 1U << wire::max_ring_log2));

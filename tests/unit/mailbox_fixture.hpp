@@ -60,7 +60,12 @@ using numbers = std::vector<std::uint64_t>;
 /// A sending incarnation with its lane into one slot of a box.
 struct peer {
   peer(box& to, std::uint32_t slot, wire::identity_id sender, wire::incarnation_id id, std::uint64_t start = 0)
-      : to(to), slot(slot), sender(sender), out(id), bell(os::make_doorbell()), start(start),
+      : to(to),
+        slot(slot),
+        sender(sender),
+        out(id),
+        bell(os::make_doorbell()),
+        start(start),
         writer(out.writer(start, to.words(slot))) {
     announce(to.mail);
   }
@@ -71,9 +76,7 @@ struct peer {
     REQUIRE(put(writer, what));
     hint();
   }
-  void hint() {
-    to.hints.at<std::atomic<std::uint32_t>>()[slot] = static_cast<std::uint32_t>(writer.tail());
-  }
+  void hint() { to.hints.at<std::atomic<std::uint32_t>>()[slot] = static_cast<std::uint32_t>(writer.tail()); }
   void die() {
     out.peer->dead = true;
     to.mail.look_again(slot);

@@ -184,7 +184,8 @@ TEST_CASE("a lane that was filled before it was announced is read without any hi
   CHECK(to.take() == 1);
 }
 
-// Another thread of the owner's process may learn of the death while this one looks at the lane: a long look, over pads.
+// Another thread of the owner's process may learn of the death while this one looks at the lane: a long look, over
+// pads.
 TEST_CASE("a lane is not called drained while what its sender told last has not been taken") {
   constexpr std::uint32_t ring = 1 << 20, rounds = 30;
   constexpr std::uint64_t told_before = ring - 4096;

@@ -9,9 +9,9 @@
 
 #include "unit/mailbox_fixture.hpp"
 
-// Both ends of a lane at once, in two threads, each with a mapping of its own as two processes have. They sleep on their
-// doorbells without any limit, so a wake-up that is lost is a hang: the watchdog tells it by its condition, that there
-// is something to do and nobody rings, and never by how long anything took.
+// Both ends of a lane at once, in two threads, each with a mapping of its own as two processes have. They sleep on
+// their doorbells without any limit, so a wake-up that is lost is a hang: the watchdog tells it by its condition, that
+// there is something to do and nobody rings, and never by how long anything took.
 
 using namespace lane_fixture;
 using namespace std::chrono_literals;
@@ -77,7 +77,7 @@ class teller {
     while (!from_.to.deserted && !ready()) {
       ++waits;
       if (doze(from_.bell, 0, [&] { return writer_.empty() || from_.to.deserted; })) continue;
-      from_.to.deserted = ++lost >= 3;
+      if (++lost >= 3) from_.to.deserted = true;
     }
     writer_.want_room(false);
   }
@@ -114,7 +114,7 @@ outcome receive(box& to, std::uint64_t records, unsigned most_looks, Expected ex
       to.mail.woke();
     }
   }
-  to.deserted = seen.taken < records;
+  if (seen.taken < records) to.deserted = true;
   return seen;
 }
 
@@ -137,7 +137,8 @@ TEST_CASE("a million records arrive in order while both ends fall asleep, and no
     waits = tells.waits, lost = tells.lost;
   });
   std::uint64_t next = 0;
-  const outcome seen = receive(to, records, 0, [&](const inbound&, const record& got) { return numbered(++next).is(got); });
+  const outcome seen =
+      receive(to, records, 0, [&](const inbound&, const record& got) { return numbered(++next).is(got); });
   sender.join();
   CHECK(seen.taken == records);
   CHECK(seen.wrong == 0);
