@@ -281,8 +281,12 @@ TEST_CASE("queues leave no descriptor behind") {
     round();
     const std::size_t here = descriptors_of(::getpid()).size(), there = descriptors_of(worker).size();
     for (int i = 0; i < 100; ++i) round();
-    // The last queue is held by the actor until it gets another, which is what it had before the rounds.
-    EXPECT(eventually(
-        [&] { return descriptors_of(::getpid()).size() <= here && descriptors_of(worker).size() <= there; }));
+    // The actor still holds the last queue, and with it perhaps the lane of its dead producer; nothing grows with the
+    // rounds, each of which takes more than these few.
+    constexpr std::size_t last_queue = 4;
+    EXPECT(eventually([&] {
+      return descriptors_of(::getpid()).size() <= here + last_queue &&
+             descriptors_of(worker).size() <= there + last_queue;
+    }));
   });
 }
