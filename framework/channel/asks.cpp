@@ -64,6 +64,14 @@ expected<std::uint64_t> endpoint::ask(out_link& link, const detail::outgoing& wh
 
 // ------------------------------------------------------------------------------------------------------------ waiting
 
+/// Lets other threads in, then looks whether the pipe holds the reply.
+bool endpoint::look_for_reply(std::unique_lock<std::mutex>& lock, const asked& ask) {
+  lock.unlock();
+  lock.lock();
+  if (ask.link->watched) drain_replies(*ask.link);
+  return ask.result.has_value();
+}
+
 expected<detail::reply_bytes> endpoint::await_reply(std::uint64_t correlation) {
   std::unique_lock lock(mutex_);
   const auto found = asks_.find(correlation);
@@ -71,7 +79,13 @@ expected<detail::reply_bytes> endpoint::await_reply(std::uint64_t correlation) {
     return tl::unexpected(error(errc::not_allowed, "the answer to this request has been taken already"));
   }
   asked& ask = found->second;
-  const woke how = wait(lock, ask.deadline, [&] { return ask.result.has_value(); });
+  const auto answered = [&] { return ask.result.has_value(); };
+  woke how = woke::ready;
+  if (!answered() && !for_replies_.until([&] { return answered() || look_for_reply(lock, ask); })) {
+    const auto began = os::clock::now();
+    how = wait(lock, ask.deadline, answered);
+    for_replies_.slept(os::clock::now() - began);
+  }
   auto node = asks_.extract(correlation);
   if (node.mapped().result) return std::move(*node.mapped().result);
   if (how == woke::stopping) return tl::unexpected(stop_error_);

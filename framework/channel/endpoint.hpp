@@ -28,7 +28,9 @@
 #include "channel/frames.hpp"
 #include "channel/lane.hpp"
 #include "channel/outbox.hpp"
+#include "channel/spin.hpp"
 #include "os/memory.hpp"
+#include "os/mutex.hpp"
 #include "os/pipe.hpp"
 #include "os/poller.hpp"
 
@@ -43,7 +45,7 @@ struct out_link {
   explicit out_link(wire::identity_id receiver) : to(receiver) {}
 
   const wire::identity_id to;
-  std::mutex mutex;  // guards what follows up to the empty line
+  os::mutex mutex;  // guards what follows up to the empty line
   enum class state : std::uint8_t { fresh, connecting, up, refused, closed } now = state::fresh;
   error why{errc::closed, ""};  // refused, closed
   std::string name;
@@ -53,6 +55,7 @@ struct out_link {
   std::uint32_t ring_bytes = 0;
   os::mapping cursor, hints, status;
   os::fd doorbell;
+  std::uint64_t rung = 0;        // the receiver's sleep that was last ended by a ring from here
   unsigned want_room = 0;        // threads of this process that wait for it to make room
   std::uint64_t told_turn = 0;   // the last turn in which it was told something
   std::uint64_t turn_began = 0;  // the lane's tail before that turn's first record
@@ -116,6 +119,8 @@ class endpoint {
 
   // ------------------------------------------------------------------------------------------- sending (links.cpp)
   out_link& link_to(const detail::address& to);
+  /// False: not told; tell() says why, or waits.
+  bool tell_at_once(out_link& link, const detail::outgoing& what);
   expected<void> tell(out_link& link, const detail::outgoing& what, std::optional<os::time_point> until);
   expected<std::uint64_t> ask(out_link& link, const detail::outgoing& what, std::uint64_t reply_type,
                               os::time_point deadline, bool waiting);
@@ -160,6 +165,8 @@ class endpoint {
   /// Earliest deadline of a callback; for a loop that sleeps by itself.
   std::optional<os::time_point> next_deadline();
 
+  /// Called, with the mutex held, by a thread that is about to sleep in wait().
+  std::function<void()> before_sleep;
   /// For main: what runs the callbacks that are due, in the thread that waits, without the mutex. Called after poke().
   std::function<void()> run_between;
   /// Something for run_between; called with the mutex held.
@@ -225,9 +232,11 @@ class endpoint {
                      std::size_t body_bytes, bool outside, bool stamped, gathered&& along);
   void wake_receiver(out_link& link) noexcept;
   bool only_own(out_link& link) const;
+  bool room_now(std::unique_lock<std::mutex>& lock, out_link& link);
   expected<void> wait_for_room(out_link& link, const detail::outgoing& what, std::optional<os::time_point> until,
                                const std::function<put()>& again, std::optional<error>& why);
   void want_room(out_link& link, bool wanted) noexcept;
+  void want_room_again(out_link& link) noexcept;
   std::uint64_t take_outbox(std::size_t bytes);
   error why_closed(out_link& link, const error& known);
   error full_error(out_link& link, const detail::outgoing& what, std::optional<os::time_point> until);
@@ -235,6 +244,7 @@ class endpoint {
 
   void link_up(incoming& frame);
   void drain_replies(out_link& link);
+  bool look_for_reply(std::unique_lock<std::mutex>& lock, const asked& ask);
   void take_reply(out_link& link, std::span<const std::byte> frame);
   void verdict(const wire::verdict& what, const std::string& how);
   void settle(std::uint64_t correlation, expected<detail::reply_bytes> result);
@@ -254,6 +264,8 @@ class endpoint {
   std::atomic<std::uint32_t> frames_taken_{0};
   std::atomic<std::uint32_t> callbacks_{0};
   std::atomic<std::uint64_t> rings_{0};
+  spin for_replies_;  // guarded by mutex_, as the next
+  spin for_room_;
 
   std::unordered_map<wire::identity_id, std::unique_ptr<out_link>> links_;
   std::uint64_t next_tag_ = 1;
@@ -298,6 +310,7 @@ endpoint::woke endpoint::wait(std::unique_lock<std::mutex>& lock, std::optional<
       run_between();
       lock.lock();
     } else {
+      if (before_sleep) before_sleep();
       pump(lock, until);
     }
   }

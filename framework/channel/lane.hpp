@@ -46,7 +46,8 @@ class lane_writer {
   /// The receiver's head, read anew.
   std::uint64_t head() noexcept;
   bool empty() noexcept { return head() == tail_; }
-  /// Says that this sender waits for room; head() must be read again before the wait.
+  /// Says that this sender waits for room, or no longer. A receiver answers each wait with one ring: say it again, and
+  /// read head() again, before each sleep.
   void want_room(bool wanted) noexcept;
   /// One more large reply of this callee incarnation has been read; its block is free.
   void reply_taken(wire::incarnation_id callee) noexcept;
@@ -110,9 +111,8 @@ class lane_reader {
   /// The record at the head is done with.
   void advance(const record& done) noexcept { head_ = done.end; }
   std::uint64_t head() const noexcept { return head_; }
-  void set_head(std::uint64_t head) noexcept { head_ = head; }
-  /// Whether the sender waits for room here.
-  bool wants_room() const noexcept;
+  /// The number of the sender's wait for room, 0: it does not wait.
+  std::uint32_t wants_room() const noexcept;
   /// Whether at least half of the ring is free, so that any record fits soon.
   bool roomy() const noexcept;
   /// How many large replies of this callee incarnation the asker has read.
@@ -129,6 +129,7 @@ class lane_reader {
   const std::byte* ring_;
   std::uint32_t ring_bytes_;
   std::uint64_t head_;
+  std::uint64_t known_tail_;  // as last loaded: the sender's cache line is left alone until the head is there
 };
 
 }  // namespace troupe::channel

@@ -39,15 +39,18 @@ void endpoint::finish_record(out_link& link, std::byte* at, const detail::outgoi
   std::vector<block_ptr>& blocks = along.blocks;
   const std::size_t prefix = sizeof(wire::record_header) + (request != nullptr ? sizeof *request : 0);
   const std::size_t inside = outside ? 0 : align8(body_bytes);
-  wire::record_header header{};
+  // Field by field into the ring: a header made beside it and copied would be read back from the store buffer, which
+  // stalls until the ring's cache lines have come over from the receiver.
+  auto& header = *reinterpret_cast<wire::record_header*>(at);
   header.kind = request != nullptr ? wire::record_kind::request : wire::record_kind::tell;
   header.flags = outside ? wire::flag_body_in_outbox : std::uint8_t{0};
   header.blocks = static_cast<std::uint16_t>(blocks.size());
-  header.bytes = static_cast<std::uint32_t>(prefix + inside + blocks.size() * sizeof(wire::block));
   header.turn = stamped ? turn_.load(std::memory_order_relaxed) : 0;
   header.message = what.message;
   header.body_bytes = outside ? 0 : static_cast<std::uint32_t>(body_bytes);
-  std::memcpy(at, &header, sizeof header);
+  header.reserved = 0;
+  const std::uint32_t bytes = static_cast<std::uint32_t>(prefix + inside + blocks.size() * sizeof(wire::block));
+  header.bytes = bytes;
   if (request != nullptr) std::memcpy(at + sizeof header, request, sizeof *request);
   std::byte* next = at + prefix + inside;
   for (const auto& block : blocks) {
@@ -61,8 +64,8 @@ void endpoint::finish_record(out_link& link, std::byte* at, const detail::outgoi
     told_.push_back(&link);
   }
   // Before the record can be read, so that whoever reads it finds what is enclosed.
-  for (const auto& each : along.enclosed) deposit(each, link.to, link.lane.end_of(header.bytes), 0);
-  link.lane.publish(header.bytes);
+  for (const auto& each : along.enclosed) deposit(each, link.to, link.lane.end_of(bytes), 0);
+  link.lane.publish(bytes);
   for (const auto& each : along.enclosed) {
     if (each.sent) each.sent();
   }
@@ -74,7 +77,11 @@ void endpoint::wake_receiver(out_link& link) noexcept {
   auto* hint = link.hints.at<std::atomic<std::uint32_t>>() + link.slot;
   hint->store(static_cast<std::uint32_t>(link.lane.tail()), std::memory_order_relaxed);
   // SYNC sleep: tail (or turn), then sleeping. pairs with: mailbox::prepare_sleep()
-  if (link.cursor.at<wire::cursor_header>()->sleeping.load(std::memory_order_seq_cst) != 0) os::ring(link.doorbell);
+  const std::uint64_t sleep = link.cursor.at<wire::cursor_header>()->sleeping.load(std::memory_order_seq_cst);
+  // One ring for each sleep is enough: whoever wakes looks at everything that was published before it sleeps again.
+  if ((sleep & 1) == 0 || sleep == link.rung) return;
+  link.rung = sleep;
+  os::ring(link.doorbell);
 }
 
 /// One attempt. The link's mutex is held.
@@ -154,6 +161,19 @@ void endpoint::want_room(out_link& link, bool wanted) noexcept {
   if (link.now == out_link::state::up) link.lane.want_room(link.want_room > 0);
 }
 
+/// Before the lane is looked at once more and then waited for: the last wait may have had its ring.
+void endpoint::want_room_again(out_link& link) noexcept {
+  if (link.now == out_link::state::up) link.lane.want_room(true);
+}
+
+/// Whether half of the lane is free, so that any record fits soon. Lets other threads in.
+bool endpoint::room_now(std::unique_lock<std::mutex>& lock, out_link& link) {
+  lock.unlock();
+  lock.lock();
+  const std::lock_guard of_link(link.mutex);
+  return link.now != out_link::state::up || link.lane.tail() - link.lane.head() <= link.ring_bytes / 2;
+}
+
 expected<void> endpoint::wait_for_room(out_link& link, const detail::outgoing& what,
                                        std::optional<os::time_point> until, const std::function<put()>& again,
                                        std::optional<error>& why) {
@@ -172,11 +192,18 @@ expected<void> endpoint::wait_for_room(out_link& link, const detail::outgoing& w
   }
   std::unique_lock lock(mutex_);
   put last = put::full;
-  const woke how = wait(lock, until, [&] {
+  const auto try_again = [&] {
     const std::lock_guard of_link(link.mutex);
+    want_room_again(link);
     last = again();
     return last != put::full;
-  });
+  };
+  woke how = woke::ready;
+  if (!for_room_.until([&] { return room_now(lock, link) && try_again(); })) {
+    const auto began = os::clock::now();
+    how = wait(lock, until, try_again);
+    for_room_.slept(os::clock::now() - began);
+  }
   const std::lock_guard of_link(link.mutex);
   want_room(link, false);
   if (how == woke::stopping) return tl::unexpected(stop_error_);
@@ -191,6 +218,12 @@ error endpoint::why_closed(out_link& link, const error& known) {
   serve_once(os::clock::now());
   const std::lock_guard lock(link.mutex);
   return link.now == out_link::state::closed ? link.why : known;
+}
+
+bool endpoint::tell_at_once(out_link& link, const detail::outgoing& what) {
+  const std::lock_guard lock(link.mutex);
+  std::optional<error> why;
+  return link.now == out_link::state::up && put_record(link, what, nullptr, in_turn(), why) == put::done;
 }
 
 expected<void> endpoint::tell(out_link& link, const detail::outgoing& what, std::optional<os::time_point> until) {
@@ -292,7 +325,13 @@ std::shared_ptr<detail::outbox_block> endpoint::take_block(std::size_t bytes, st
   block->offset = take_outbox(bytes);
   if (block->offset == 0) {
     each_reader(true);
-    wait(lock, until, [&] { return (block->offset = take_outbox(bytes)) != 0; });
+    wait(lock, until, [&] {
+      for (out_link* link : readers) {
+        const std::lock_guard of_link(link->mutex);
+        want_room_again(*link);
+      }
+      return (block->offset = take_outbox(bytes)) != 0;
+    });
     each_reader(false);
   }
   if (block->offset == 0) {

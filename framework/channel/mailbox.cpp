@@ -1,12 +1,16 @@
 #include "channel/mailbox.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace troupe::channel {
 
 namespace {
 constexpr unsigned batch_limit = 64;       // records taken from one lane before the next lane gets its turn
 constexpr unsigned full_look_every = 256;  // records between two looks at every lane's truth
+// So few lanes are asked for their tails at once: a hint would be one more cache line that sender and receiver pass to
+// and fro for each record.
+constexpr std::size_t few_lanes = 4;
 }  // namespace
 
 mailbox::mailbox(wire::identity_id owner, os::mapping cursor, os::mapping hints, os::fd doorbell) noexcept
@@ -24,7 +28,7 @@ void mailbox::add(const wire::lane& announced, std::shared_ptr<peer_memory> memo
       .doorbell = std::move(doorbell),
       .reply_pipe = {}});
   for (const auto& other : lanes_) lane->predecessors += other.lane->sender == announced.sender ? 1U : 0U;
-  lanes_.push_back({announced.slot, hint(announced.slot), true, std::move(lane)});
+  lanes_.push_back({announced.slot, hint(announced.slot), 0, true, std::move(lane)});
 }
 
 inbound* mailbox::find(std::uint32_t slot) noexcept {
@@ -37,6 +41,7 @@ inbound* mailbox::find(std::uint32_t slot) noexcept {
 void mailbox::remove(std::uint32_t slot) {
   const auto gone = std::find_if(lanes_.begin(), lanes_.end(), [&](const watched& each) { return each.slot == slot; });
   if (gone == lanes_.end()) return;
+  settle();
   if (in_batch_ > 0) lanes_[current_].more = true;
   for (auto later = gone + 1; later != lanes_.end(); ++later) {
     if (later->lane->sender != gone->lane->sender) continue;
@@ -65,6 +70,7 @@ bool mailbox::deliverable(inbound& lane, record& into) {
   if (lane.predecessors > 0 || lane.parked || lane.finished) return false;
   // Looked at before the tail: another thread of this process may learn of the death meanwhile.
   const bool final = lane.memory->dead;
+  lane.uncommitted = false;
   switch (lane.broken ? lane_reader::state::empty : lane.reader.peek(into)) {
     case lane_reader::state::ready:
       lane.waiting_for_pipe = into.header.kind == wire::record_kind::request && !lane.reply_pipe && !lane.memory->dead;
@@ -77,7 +83,7 @@ bool mailbox::deliverable(inbound& lane, record& into) {
       lane.broken = true;
       broken.push_back(lane.slot);
       return false;
-    case lane_reader::state::uncommitted: return false;
+    case lane_reader::state::uncommitted: lane.uncommitted = true; return false;
   }
   return false;
 }
@@ -90,24 +96,46 @@ inbound* mailbox::next(record& into) {
   }
   if (in_batch_ >= batch_limit) {
     lanes_[current_].more = true;
-    in_batch_ = 0;
-    current_ = (current_ + 1) % count;
+    leave_lane();
   }
   for (std::size_t step = 0; step < count; ++step) {
     watched& each = lanes_[current_];
-    const std::uint32_t told = hint(each.slot);
-    if (in_batch_ > 0 || each.more || told != each.seen_hint) {
-      each.seen_hint = told;
+    if (in_batch_ > 0 || count <= few_lanes || told_more(each)) {
       each.more = false;
       if (deliverable(*each.lane, into)) {
         ++in_batch_;
         return each.lane.get();
       }
     }
-    in_batch_ = 0;
-    current_ = (current_ + 1) % count;
+    leave_lane();
   }
   return nullptr;
+}
+
+void mailbox::leave_lane() noexcept {
+  settle();
+  in_batch_ = 0;
+  current_ = current_ + 1 < lanes_.size() ? current_ + 1 : 0;
+}
+
+bool mailbox::told_more(watched& lane) const noexcept {
+  const std::uint32_t told = hint(lane.slot);
+  return std::exchange(lane.seen_hint, told) != told || lane.more;
+}
+
+bool mailbox::news() noexcept {
+  bool found = false;
+  for (auto& each : lanes_) {
+    // A commit does not move the tail of the lane that waits for it, but it moves the hint.
+    if (lanes_.size() <= few_lanes && !each.lane->uncommitted) {
+      const std::uint64_t tail = each.lane->reader.tail();
+      found = std::exchange(each.seen_tail, tail) != tail || each.more || found;
+    } else {
+      each.more = told_more(each);
+      found = each.more || found;
+    }
+  }
+  return found;
 }
 
 bool mailbox::anything() {
@@ -124,7 +152,7 @@ unsigned mailbox::start(const inbound& lane, const record& started) noexcept {
   wire::cursor_slot& words = cursor(lane.slot);
   // In flight is the record whose position equals head and mark: step the head over pads and void records first.
   if (words.head.load(std::memory_order_relaxed) != started.position) {
-    words.head.store(started.position, std::memory_order_seq_cst);
+    words.head.store(started.position, std::memory_order_release);
   }
   const std::uint64_t mark = wire::next_mark(words.mark.load(std::memory_order_relaxed), started.position);
   words.mark.store(mark, std::memory_order_release);
@@ -133,20 +161,39 @@ unsigned mailbox::start(const inbound& lane, const record& started) noexcept {
 
 void mailbox::finish(inbound& lane, const record& done) noexcept {
   lane.reader.advance(done);
+  // release: the record has been read before its bytes may be written over. pairs with: lane_writer::head()
+  cursor(lane.slot).head.store(done.end, std::memory_order_release);
+  unsettled_ = &lane;
+  if (const auto wait = lane.reader.wants_room(); wait != 0 && wait != lane.room_told) settle();
+}
+
+void mailbox::settle() noexcept {
+  inbound* lane = std::exchange(unsettled_, nullptr);
+  if (lane == nullptr) return;
   // SYNC room: head, then wants_room. pairs with: lane_writer::want_room(), which stores wants_room, then reads head.
-  cursor(lane.slot).head.store(done.end, std::memory_order_seq_cst);
-  if (lane.reader.wants_room() && lane.reader.roomy() && lane.doorbell) os::ring(lane.doorbell);
+  // finish() has stored this head already, but its store may still be behind its load of wants_room.
+  cursor(lane->slot).head.store(lane->reader.head(), std::memory_order_seq_cst);
+  const std::uint32_t wait = lane->reader.wants_room();
+  if (wait == 0 || wait == lane->room_told || !lane->reader.roomy() || !lane->doorbell) return;
+  lane->room_told = wait;
+  os::ring(lane->doorbell);
 }
 
 bool mailbox::prepare_sleep() {
   // SYNC sleep: sleeping, then every lane's truth. pairs with: outgoing lanes, which store the tail (or the turn), then
   // read sleeping.
-  page().sleeping.store(1, std::memory_order_seq_cst);
+  settle();
+  auto& word = page().sleeping;
+  word.store(word.load(std::memory_order_relaxed) | 1, std::memory_order_seq_cst);
   if (!anything() && drained.empty() && broken.empty()) return true;
   woke();
   return false;
 }
 
-void mailbox::woke() noexcept { page().sleeping.store(0, std::memory_order_relaxed); }
+void mailbox::woke() noexcept {
+  auto& word = page().sleeping;
+  const std::uint64_t now = word.load(std::memory_order_relaxed);
+  word.store(now + (now & 1), std::memory_order_relaxed);
+}
 
 }  // namespace troupe::channel

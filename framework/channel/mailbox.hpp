@@ -28,6 +28,8 @@ struct inbound {
   bool parked = false;      ///< a reply waits for its pipe: nothing more is taken
   bool broken = false;      ///< holds bytes that are no record: never read again
   bool finished = false;    ///< dead and drained; in mailbox::drained
+  std::uint32_t room_told = 0;    ///< the sender's wait for room that has been answered with a ring
+  bool uncommitted = false;       ///< the record at the head waits for its turn
   bool waiting_for_pipe = false;  ///< a request is at the head, and its reply pipe has not come yet
   unsigned predecessors = 0;  ///< unfinished lanes of the sender's earlier incarnations: they come first
 };
@@ -66,31 +68,42 @@ class mailbox {
 
   /// Stores the mark: this record is in flight from here on. Returns the number of this attempt, from 1.
   unsigned start(const inbound& lane, const record& started) noexcept;
-  /// Stores the head: the record is done with. Rings the sender if it waits for room.
+  /// Stores the head: the record is done with.
   void finish(inbound& lane, const record& done) noexcept;
+  /// Rings the sender of the lane that was served last if it waits for room. Called by next() when it leaves a lane and
+  /// before a sleep; to be called by whoever waits in the middle of a batch.
+  void settle() noexcept;
 
   /// To be called before sleeping on the doorbell; false: something is deliverable, do not sleep.
   bool prepare_sleep();
   void woke() noexcept;
+  /// Whether something may have come since the last call: cheap, for who waits awake. Now and then it says so for
+  /// nothing, or says no although something is there; prepare_sleep() never does.
+  bool news() noexcept;
 
   std::size_t lanes() const noexcept { return lanes_.size(); }
 
  private:
+  struct watched {
+    std::uint32_t slot;
+    std::uint32_t seen_hint;
+    std::uint64_t seen_tail;
+    bool more;  // stopped by the batch limit, or not looked at yet
+    std::unique_ptr<inbound> lane;
+  };
+
   bool deliverable(inbound& lane, record& into);
+  void leave_lane() noexcept;
+  bool told_more(watched& lane) const noexcept;
   std::uint32_t hint(std::uint32_t slot) const noexcept;
 
   wire::identity_id owner_;
   os::mapping cursor_;
   os::mapping hints_;
   os::fd doorbell_;
-  struct watched {
-    std::uint32_t slot;
-    std::uint32_t seen_hint;
-    bool more;  // stopped by the batch limit, or not looked at yet
-    std::unique_ptr<inbound> lane;
-  };
   std::vector<watched> lanes_;
   std::size_t current_ = 0;
+  inbound* unsettled_ = nullptr;  // of which records have been finished since the last settle()
   unsigned in_batch_ = 0;
   unsigned since_full_look_ = 0;
 };

@@ -35,6 +35,11 @@ std::shared_ptr<outbox_block> take_block(std::size_t bytes, std::optional<time_p
   return here().take_block(bytes, until);
 }
 
+bool tell_at_once(const address& to, const outgoing& what) {
+  channel::endpoint& from = here();
+  return from.tell_at_once(from.link_to(to), what);
+}
+
 expected<void> tell(const address& to, const outgoing& what, std::optional<time_point> until) {
   return as_expected([&] { return here().tell(here().link_to(to), what, until); });
 }

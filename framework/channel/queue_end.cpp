@@ -91,7 +91,10 @@ inbound* queue_end::next(record& into) {
 void queue_end::deliver(inbound& lane, const record& item, std::uint64_t item_type,
                         const std::function<void(detail::reader&)>& take) {
   struct finisher {
-    ~finisher() { its.finish(lane, item); }
+    ~finisher() {
+      its.finish(lane, item);
+      its.settle();  // the next get may be long in coming
+    }
     mailbox& its;
     inbound& lane;
     const record& item;

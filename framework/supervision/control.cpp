@@ -161,13 +161,13 @@ void control::on_timer() {
 void control::sweep() {
   for (auto& [id, each] : identities_) {
     if (!each->consumer && !each->active) continue;
-    const bool sleeping = each->cursor.at<wire::cursor_header>()->sleeping.load(std::memory_order_seq_cst) != 0;
+    const bool sleeping = (each->cursor.at<wire::cursor_header>()->sleeping.load(std::memory_order_seq_cst) & 1) != 0;
     bool deliverable = false;
     for (auto& lane : each->lanes) {
       auto reader = reader_of(*each, *lane);
       channel::record ignored;
       if (sleeping && !deliverable) deliverable = reader.peek(ignored) == channel::lane_reader::state::ready;
-      if (lane->doorbell && reader.wants_room() && reader.roomy()) os::ring(*lane->doorbell);
+      if (lane->doorbell && reader.wants_room() != 0 && reader.roomy()) os::ring(*lane->doorbell);
     }
     if (deliverable) os::ring(*each->doorbell);
   }

@@ -359,7 +359,9 @@ void control::end_life(life& who) {
 void control::release(identity& which) {
   which.consumer = nullptr;
   for (auto& lane : which.lanes) lane->announced = false;
-  which.cursor.at<wire::cursor_header>()->sleeping.store(0, std::memory_order_seq_cst);
+  auto& sleeping = which.cursor.at<wire::cursor_header>()->sleeping;
+  const std::uint64_t last = sleeping.load(std::memory_order_relaxed);
+  sleeping.store(last + (last & 1), std::memory_order_seq_cst);
 }
 
 life* control::find_life(wire::incarnation_id id) {

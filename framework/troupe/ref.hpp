@@ -34,12 +34,15 @@ class actor_ref {
   /// Throws error: full, closed, too_large, stopping.
   template <class M>
   void tell(const M& message, std::chrono::nanoseconds patience = default_patience) const {
-    if (auto told = send(message, std::chrono::steady_clock::now() + patience); !told) throw error(told.error());
+    if (const auto what = outgoing(message); !detail::tell_at_once(address_, what)) {
+      const auto told = detail::tell(address_, what, detail::deadline_in(patience));
+      if (!told) throw error(told.error());
+    }
   }
   /// As tell, but never waits: errc::full, and errc::connecting for the first message of this process to that actor.
   template <class M>
   [[nodiscard]] expected<void> try_tell(const M& message) const {
-    return send(message, std::nullopt);
+    return detail::tell(address_, outgoing(message), std::nullopt);
   }
   /// Sends a request; see asking. `patience` is the deadline for the answer, counted from now.
   template <class M>
@@ -67,11 +70,10 @@ class actor_ref {
 
  private:
   template <class M>
-  expected<void> send(const M& message, std::optional<detail::time_point> until) const {
+  static detail::outgoing outgoing(const M& message) {
     detail::require_handled<A, M>();
     if constexpr (detail::handles_message<A, M>) {
-      const detail::outgoing what{message_id<M>(), message_name<M>(), &message, &detail::encode_erased<M>};
-      return detail::tell(address_, what, until);
+      return {message_id<M>(), message_name<M>(), &message, &detail::encode_erased<M>};
     } else {
       return {};
     }

@@ -62,7 +62,8 @@ struct lane_header {
   std::uint32_t layout;
   std::uint32_t ring_bytes;
   alignas(64) std::atomic<std::uint64_t> tail;           ///< end of what is published
-  alignas(64) std::atomic<std::uint32_t> wants_room;     ///< 1: ring the sender's doorbell when there is room
+  /// Odd: the sender waits for room. Each wait has a number of its own, so that a receiver rings once for each.
+  alignas(64) std::atomic<std::uint32_t> wants_room;
   /// Large replies on this link that the asker has read: the low 32 bits count those of the callee incarnation whose
   /// number has the high 32 bits as its low ones, so that what was read of an earlier one never counts for a later.
   alignas(64) std::atomic<std::uint64_t> replies_taken;
@@ -127,7 +128,9 @@ struct cursor_header {
   std::uint32_t layout;
   std::uint32_t reserved;
   identity_id identity;
-  alignas(64) std::atomic<std::uint32_t> sleeping;  ///< 1: ring the doorbell after a publish
+  /// Odd: the receiver sleeps, ring the doorbell after a publish. Each sleep has a number of its own, so that a sender
+  /// rings once for each; a successor goes on counting.
+  alignas(64) std::atomic<std::uint64_t> sleeping;
   /// The checkpoint that the next incarnation starts from; written by the supervisor alone.
   alignas(64) std::uint64_t base_length;
   std::uint64_t base_checksum;

@@ -9,7 +9,8 @@ namespace troupe::worker {
 
 namespace {
 
-constexpr unsigned serve_every = 64;  // messages, while no control frame is waiting
+// Messages between two looks at the poller, while no control frame is waiting: often if replies may come.
+constexpr unsigned serve_often = 64, serve_seldom = 1024;
 
 detail::worker_context* the_context = nullptr;
 
@@ -31,6 +32,9 @@ loop::loop(birth&& born, const detail::actor_type& type)
       replies_(endpoint_, mailbox_),
       turn_(type, endpoint_, std::move(born.checkpoint), born.its.checkpoint_bytes) {
   the_context = this;
+  endpoint_.before_sleep = [this, loop_thread = std::this_thread::get_id()] {
+    if (std::this_thread::get_id() == loop_thread) mailbox_.settle();
+  };
   endpoint_.on_watched = [this](std::uint64_t key, bool, bool) {
     writable_.push_back(static_cast<std::uint32_t>(key - channel::endpoint::owner_key));
     has_noted_ = true;
@@ -111,7 +115,7 @@ void loop::serve() {
     if (stop_) continue;
     if (!busy) {
       sleep();
-    } else if (attention() || ++unserved_ >= serve_every) {
+    } else if (attention() || ++unserved_ >= (endpoint_.callbacks_pending() || replies_.waiting() ? serve_often : serve_seldom)) {
       unserved_ = 0;
       endpoint_.serve_once(os::clock::now());
     }
@@ -158,6 +162,8 @@ bool loop::turn_of_timers() {
 }
 
 void loop::sleep() {
+  if (waited_awake_.until([this] { return something_came(); })) return;
+  const auto began = os::clock::now();
   std::optional<os::time_point> until = timers_.next();
   if (const auto deadline = endpoint_.next_deadline(); deadline && (!until || *deadline < *until)) until = deadline;
   // Another thread of this process may serve the endpoint and take in the ring or the frame that was meant to wake us.
@@ -165,6 +171,15 @@ void loop::sleep() {
   if (endpoint_.callback_due() || !mailbox_.prepare_sleep()) return;
   endpoint_.serve_once(until, [&] { return has_noted_ || endpoint_.rings() != rings; });
   mailbox_.woke();
+  waited_awake_.slept(os::clock::now() - began);
+}
+
+/// A cheap look at everything that could wake this worker, while it waits awake.
+bool loop::something_came() {
+  if (mailbox_.news()) return true;
+  // Replies, and pipes that have room again, show in the poller only.
+  if (attention() || endpoint_.callbacks_pending() || replies_.waiting()) endpoint_.serve_once(os::clock::now());
+  return has_noted_ || (endpoint_.callbacks_pending() && endpoint_.callback_due());
 }
 
 void loop::end() {

@@ -56,6 +56,7 @@ class loop final : public detail::worker_context {
   bool turn_of_timers();
   void sleep();
   bool attention() const noexcept;
+  bool something_came();
   [[noreturn]] void end();
   bool stopped_by_supervisor();
   [[noreturn]] void stop_in_handler();
@@ -104,6 +105,7 @@ class loop final : public detail::worker_context {
   detail::deferral current_;  // the request in hand; incarnation 0: none, or answered
   unsigned attempt_ = 0;
   bool restored_ = false;
+  channel::spin waited_awake_;
   unsigned unserved_ = 0;  // messages since the endpoint was last served
 };
 

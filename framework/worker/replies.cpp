@@ -76,9 +76,20 @@ void replies::submit(frame&& reply) {
     // The record counts as done all the same; only this lane gives nothing more until the pipe has room.
     link.waiting.push_back(std::move(reply));
     lane->parked = true;
-    if (!link.watching) endpoint_.watch(lane->reply_pipe, reply.to.slot, os::poller::write);
-    link.watching = true;
+    watch(*lane, link);
   }
+}
+
+void replies::watch(channel::inbound& lane, outgoing_replies& link) {
+  if (std::exchange(link.watching, true)) return;
+  endpoint_.watch(lane.reply_pipe, lane.slot, os::poller::write);
+  ++watched_;
+}
+
+void replies::unwatch(channel::inbound& lane, outgoing_replies& link) {
+  if (!std::exchange(link.watching, false)) return;
+  endpoint_.unwatch(lane.reply_pipe);
+  --watched_;
 }
 
 bool replies::write(channel::inbound& lane, outgoing_replies& link, const frame& reply) {
@@ -108,8 +119,7 @@ void replies::flush(std::uint32_t slot) {
   outgoing_replies& link = found->second;
   while (!link.waiting.empty() && write(*lane, link, link.waiting.front())) link.waiting.pop_front();
   if (!link.waiting.empty()) return;
-  if (link.watching) endpoint_.unwatch(lane->reply_pipe);
-  link.watching = false;
+  unwatch(*lane, link);
   lane->parked = false;
   mailbox_.look_again(slot);
 }
@@ -117,9 +127,7 @@ void replies::flush(std::uint32_t slot) {
 void replies::forget(std::uint32_t slot) {
   const auto found = links_.find(slot);
   if (found == links_.end()) return;
-  if (channel::inbound* lane = mailbox_.find(slot); lane != nullptr && found->second.watching) {
-    endpoint_.unwatch(lane->reply_pipe);
-  }
+  if (channel::inbound* lane = mailbox_.find(slot); lane != nullptr) unwatch(*lane, found->second);
   links_.erase(found);
 }
 

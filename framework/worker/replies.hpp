@@ -33,6 +33,8 @@ class replies {
   /// Writes what waits for pipes that have room again, and frees what askers have read.
   void flush(std::uint32_t slot);
   void forget(std::uint32_t slot);
+  /// Whether any pipe is waited for.
+  bool waiting() const noexcept { return watched_ > 0; }
 
  private:
   struct frame {
@@ -51,11 +53,14 @@ class replies {
   void submit(frame&& reply);
   bool write(channel::inbound& lane, outgoing_replies& link, const frame& reply);
   void release_read(channel::inbound& lane, outgoing_replies& link);
+  void watch(channel::inbound& lane, outgoing_replies& link);
+  void unwatch(channel::inbound& lane, outgoing_replies& link);
   channel::inbound* lane_of(const detail::deferral& to);
 
   channel::endpoint& endpoint_;
   channel::mailbox& mailbox_;
   std::map<std::uint32_t, outgoing_replies> links_;  // by lane slot
+  unsigned watched_ = 0;
   bool holding_ = false;
   std::vector<frame> held_;
 };

@@ -34,7 +34,7 @@ struct box {
   const wire::cursor_slot& words(std::uint32_t slot) const {
     return cursor.at<const wire::cursor_slot>(wire::cursor_slots_offset)[slot];
   }
-  bool sleeping() const { return cursor.at<const wire::cursor_header>()->sleeping != 0; }
+  bool sleeping() const { return cursor.at<const wire::cursor_header>()->sleeping % 2 != 0; }
   /// The message in the next deliverable record, which is handled; 0: none.
   std::uint64_t take() {
     record got;

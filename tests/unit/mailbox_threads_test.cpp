@@ -6,6 +6,7 @@
 #include <functional>
 #include <random>
 #include <thread>
+#include <utility>
 
 #include "unit/mailbox_fixture.hpp"
 
@@ -68,13 +69,14 @@ class teller {
  private:
   void announce() {
     from_.hint();
-    if (cursor_.at<wire::cursor_header>()->sleeping.load(std::memory_order_seq_cst) == 0) return;
-    os::ring(from_.to.mail.doorbell());
+    const std::uint64_t sleep = cursor_.at<wire::cursor_header>()->sleeping.load(std::memory_order_seq_cst);
+    if ((sleep & 1) != 0 && std::exchange(rung_, sleep) != sleep) os::ring(from_.to.mail.doorbell());
   }
   template <class Ready>
   void wait_for(Ready ready) {
-    writer_.want_room(true);
-    while (!from_.to.deserted && !ready()) {
+    while (!from_.to.deserted) {
+      writer_.want_room(true);  // each sleep is one wait, answered by one ring
+      if (ready()) break;
       ++waits;
       if (doze(from_.bell, 0, [&] { return writer_.empty() || from_.to.deserted; })) continue;
       if (++lost >= 3) from_.to.deserted = true;
@@ -85,6 +87,7 @@ class teller {
   peer& from_;
   os::mapping cursor_;
   lane_writer writer_;
+  std::uint64_t rung_ = 0;  // the sleep that was ended by a ring from here
 };
 
 struct outcome {

@@ -82,6 +82,9 @@ struct outgoing {
   void (*encode)(const void* body, writer& to) = nullptr;
 };
 
+/// The way of nearly every message: no clock, no error to be made. False: it could not be told at once; tell() says why,
+/// or waits. Throws what tell() returns about the ref itself.
+bool tell_at_once(const address& to, const outgoing& what);
 /// `until` absent: never waits (connecting and full are then errors).
 expected<void> tell(const address& to, const outgoing& what, std::optional<time_point> until);
 
