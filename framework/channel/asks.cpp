@@ -12,6 +12,11 @@ namespace troupe::channel {
 
 expected<void> endpoint::refuse_deadlock(out_link& link, const detail::outgoing& what, bool waiting) {
   if (!waiting) return {};
+  if (in_turn() && long_turns) {
+    return tl::unexpected(error(errc::not_allowed, "the turns of this actor cover several messages (commit_every), so "
+                                                   "its handlers cannot wait for the answer to " +
+                                                       std::string(what.name) + ": use .then"));
+  }
   if (link.to == parts_.identity) {
     return tl::unexpected(error(errc::deadlock, "an actor that waits for its own answer to " + std::string(what.name) +
                                                     " waits for ever: call the function, or use .then"));
@@ -64,6 +69,13 @@ expected<std::uint64_t> endpoint::ask(out_link& link, const detail::outgoing& wh
 
 // ------------------------------------------------------------------------------------------------------------ waiting
 
+/// While the program stops, its actors end too: what they leave undone is not news but the stop.
+expected<detail::reply_bytes> endpoint::or_stopping(expected<detail::reply_bytes> got) const {
+  const bool undone = !got && (got.error().code() == errc::closed || got.error().code() == errc::outcome_unknown);
+  if (undone && interrupted_) return tl::unexpected(stop_error_);
+  return got;
+}
+
 /// Lets other threads in, then looks whether the pipe holds the reply.
 bool endpoint::look_for_reply(std::unique_lock<std::mutex>& lock, const asked& ask) {
   lock.unlock();
@@ -87,7 +99,7 @@ expected<detail::reply_bytes> endpoint::await_reply(std::uint64_t correlation) {
     for_replies_.slept(os::clock::now() - began);
   }
   auto node = asks_.extract(correlation);
-  if (node.mapped().result) return std::move(*node.mapped().result);
+  if (node.mapped().result) return or_stopping(std::move(*node.mapped().result));
   if (how == woke::stopping) return tl::unexpected(stop_error_);
   return tl::unexpected(error(errc::timeout, ask.link->name + " has not answered " + std::string(ask.message) +
                                                  " within its deadline"));

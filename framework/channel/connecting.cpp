@@ -98,7 +98,7 @@ expected<void> endpoint::connect_and_wait(out_link& link, bool asks, std::option
   if (how == woke::stopping) return tl::unexpected(stop_error_);
   if (how == woke::timeout) return tl::unexpected(error(errc::timeout, "the supervisor has not answered in time"));
   if (link.now == out_link::state::up) return {};
-  return tl::unexpected(link.why);
+  return tl::unexpected(interrupted_ ? stop_error_ : link.why);
 }
 
 void endpoint::link_closed(const wire::answer& what, const std::string& why) {

@@ -141,6 +141,10 @@ class endpoint {
   /// The turn's records have become true: hints and rings.
   void announce_turn();
   bool in_turn() const noexcept;
+  /// Whether the open turn has filled a quarter of any lane.
+  bool turn_is_large() const;
+  /// Turns cover several records: nothing may wait for an answer in one. Set before the first turn.
+  bool long_turns = false;
 
   // ------------------------------------------------------------------------------------------- waiting
   enum class woke : std::uint8_t { ready, timeout, stopping };
@@ -244,6 +248,7 @@ class endpoint {
 
   void link_up(incoming& frame);
   void drain_replies(out_link& link);
+  expected<detail::reply_bytes> or_stopping(expected<detail::reply_bytes> got) const;
   bool look_for_reply(std::unique_lock<std::mutex>& lock, const asked& ask);
   void take_reply(out_link& link, std::span<const std::byte> frame);
   void verdict(const wire::verdict& what, const std::string& how);

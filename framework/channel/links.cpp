@@ -216,6 +216,7 @@ expected<void> endpoint::wait_for_room(out_link& link, const detail::outgoing& w
 error endpoint::why_closed(out_link& link, const error& known) {
   if (known.code() != errc::closed) return known;
   serve_once(os::clock::now());
+  if (interrupted_) return stop_error();
   const std::lock_guard lock(link.mutex);
   return link.now == out_link::state::closed ? link.why : known;
 }
@@ -254,6 +255,12 @@ bool endpoint::in_turn() const noexcept { return this_thread_has_turn; }
 void endpoint::begin_turn() {
   this_thread_has_turn = true;
   turn_ = out_header().turn.load(std::memory_order_relaxed) + 1;
+}
+
+bool endpoint::turn_is_large() const {
+  return std::any_of(told_.begin(), told_.end(), [](const out_link* link) {
+    return link->lane.tail() - link->turn_began >= link->ring_bytes / 4;
+  });
 }
 
 void endpoint::announce_turn() {

@@ -27,6 +27,8 @@ void mailbox::add(const wire::lane& announced, std::shared_ptr<peer_memory> memo
       .memory = std::move(memory),
       .doorbell = std::move(doorbell),
       .reply_pipe = {}});
+  const std::uint64_t mark = cursor(announced.slot).mark.load(std::memory_order_relaxed);
+  if (wire::attempts_of(mark) > 0) lane->careful_until = wire::position_of(mark);
   for (const auto& other : lanes_) lane->predecessors += other.lane->sender == announced.sender ? 1U : 0U;
   lanes_.push_back({announced.slot, hint(announced.slot), 0, true, std::move(lane)});
 }
@@ -148,10 +150,10 @@ bool mailbox::anything() {
   return found;
 }
 
-unsigned mailbox::start(const inbound& lane, const record& started) noexcept {
+unsigned mailbox::start(const inbound& lane, const record& started, bool first) noexcept {
   wire::cursor_slot& words = cursor(lane.slot);
   // In flight is the record whose position equals head and mark: step the head over pads and void records first.
-  if (words.head.load(std::memory_order_relaxed) != started.position) {
+  if (first && words.head.load(std::memory_order_relaxed) != started.position) {
     words.head.store(started.position, std::memory_order_release);
   }
   const std::uint64_t mark = wire::next_mark(words.mark.load(std::memory_order_relaxed), started.position);
@@ -161,8 +163,12 @@ unsigned mailbox::start(const inbound& lane, const record& started) noexcept {
 
 void mailbox::finish(inbound& lane, const record& done) noexcept {
   lane.reader.advance(done);
+  finish_passed(lane);
+}
+
+void mailbox::finish_passed(inbound& lane) noexcept {
   // release: the record has been read before its bytes may be written over. pairs with: lane_writer::head()
-  cursor(lane.slot).head.store(done.end, std::memory_order_release);
+  cursor(lane.slot).head.store(lane.reader.head(), std::memory_order_release);
   unsettled_ = &lane;
   if (const auto wait = lane.reader.wants_room(); wait != 0 && wait != lane.room_told) settle();
 }
@@ -172,7 +178,8 @@ void mailbox::settle() noexcept {
   if (lane == nullptr) return;
   // SYNC room: head, then wants_room. pairs with: lane_writer::want_room(), which stores wants_room, then reads head.
   // finish() has stored this head already, but its store may still be behind its load of wants_room.
-  cursor(lane->slot).head.store(lane->reader.head(), std::memory_order_seq_cst);
+  auto& head = cursor(lane->slot).head;
+  head.store(head.load(std::memory_order_relaxed), std::memory_order_seq_cst);
   const std::uint32_t wait = lane->reader.wants_room();
   if (wait == 0 || wait == lane->room_told || !lane->reader.roomy() || !lane->doorbell) return;
   lane->room_told = wait;

@@ -29,6 +29,7 @@ struct inbound {
   bool broken = false;      ///< holds bytes that are no record: never read again
   bool finished = false;    ///< dead and drained; in mailbox::drained
   std::uint32_t room_told = 0;    ///< the sender's wait for room that has been answered with a ring
+  std::uint64_t careful_until = 0;  ///< an earlier incarnation died over the record here: it and those before it go alone
   bool uncommitted = false;       ///< the record at the head waits for its turn
   bool waiting_for_pipe = false;  ///< a request is at the head, and its reply pipe has not come yet
   unsigned predecessors = 0;  ///< unfinished lanes of the sender's earlier incarnations: they come first
@@ -67,9 +68,13 @@ class mailbox {
   std::vector<std::uint32_t> broken;
 
   /// Stores the mark: this record is in flight from here on. Returns the number of this attempt, from 1.
-  unsigned start(const inbound& lane, const record& started) noexcept;
-  /// Stores the head: the record is done with.
+  /// `first`: no record before it waits for its finish().
+  unsigned start(const inbound& lane, const record& started, bool first = true) noexcept;
+  /// next() goes on behind this record, which waits for its finish().
+  void pass(inbound& lane, const record& done) noexcept { lane.reader.advance(done); }
+  /// Stores the head: this record, and those passed before it, are done with.
   void finish(inbound& lane, const record& done) noexcept;
+  void finish_passed(inbound& lane) noexcept;
   /// Rings the sender of the lane that was served last if it waits for room. Called by next() when it leaves a lane and
   /// before a sleep; to be called by whoever waits in the middle of a batch.
   void settle() noexcept;

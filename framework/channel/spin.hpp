@@ -58,6 +58,11 @@ class spin {
     }
   }
   bool won(std::chrono::nanoseconds after) noexcept {
+    // So late it came because the other side had to wait for this core.
+    if (after > limit * 3 / 4) {
+      lost();
+      return true;
+    }
     budget_ = std::clamp(std::max(4 * after, budget_ * 7 / 8), least, limit);
     trying_ = false;
     interval_ = first_interval;

@@ -95,6 +95,21 @@ judged_record::fate fate_of(const identity& of, const channel::record& record, u
 
 }  // namespace
 
+namespace {
+
+/// The record that begins at this position, at the lane's head or beyond it.
+bool find_record(const identity& of, const in_lane& lane, std::uint64_t position, channel::record& into) {
+  auto reader = reader_of(of, lane);
+  // Each step moves the reader's head by 8 or more, and the tail is at most a ring away.
+  while (reader.peek(into) == channel::lane_reader::state::ready) {
+    if (into.position >= position) return into.position == position;
+    reader.advance(into);
+  }
+  return false;
+}
+
+}  // namespace
+
 std::vector<judged_record> judge(identity& of) {
   std::vector<judged_record> judged;
   if (of.type == nullptr) return judged;
@@ -103,13 +118,15 @@ std::vector<judged_record> judge(identity& of) {
     const std::uint64_t mark = words.mark.load(std::memory_order_seq_cst);
     const std::uint64_t head = words.head.load(std::memory_order_seq_cst);
     if (wire::attempts_of(mark) == 0 || mark == of.judged[lane->slot]) continue;
-    if (wire::position_of(mark) != (head & (~std::uint64_t{0} >> 8))) continue;  // finished
+    const std::uint64_t started = wire::position_of(mark), at_head = head & (~std::uint64_t{0} >> 8);
+    if (started < at_head || (started > at_head && of.type->commit_every == 1)) continue;  // finished
     of.judged[lane->slot] = mark;
-    auto reader = reader_of(of, *lane);
     channel::record record;
-    if (reader.peek(record) != channel::lane_reader::state::ready || record.position != head) continue;
+    if (!find_record(of, *lane, head + (started - at_head), record)) continue;
     judged_record found = describe(of, *lane, record, wire::attempts_of(mark));
-    found.what = fate_of(of, record, found.attempts);
+    // Beyond the head the record was in hand inside a longer turn. Those before it are handled again too, each alone, so
+    // it is judged when it has come to the head.
+    found.what = started > at_head ? judged_record::fate::redeliver : fate_of(of, record, found.attempts);
     if (found.what != judged_record::fate::redeliver) words.head.store(record.end, std::memory_order_seq_cst);
     judged.push_back(std::move(found));
   }

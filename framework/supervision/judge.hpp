@@ -40,7 +40,8 @@ struct judged_record {
   } what = fate::redeliver;
 };
 /// Second step: decides on the record in flight, on the recovered head, and moves the head past what is not handled
-/// again. Judges each mark once, so twice is as good as once.
+/// again. A record in hand beyond the head was not the first of its turn: it is left where it is, for the successor
+/// handles each record up to it alone. Judges each mark once, so twice is as good as once.
 std::vector<judged_record> judge(identity& of);
 
 /// Who pays for the death, by the budget rule.

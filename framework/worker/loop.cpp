@@ -32,6 +32,7 @@ loop::loop(birth&& born, const detail::actor_type& type)
       replies_(endpoint_, mailbox_),
       turn_(type, endpoint_, std::move(born.checkpoint), born.its.checkpoint_bytes) {
   the_context = this;
+  endpoint_.long_turns = type.commit_every > 1;
   endpoint_.before_sleep = [this, loop_thread = std::this_thread::get_id()] {
     if (std::this_thread::get_id() == loop_thread) mailbox_.settle();
   };
@@ -99,7 +100,10 @@ void loop::make_actor() {
 
 void loop::serve() {
   for (;;) {
-    if (has_noted_) apply_frames();
+    if (has_noted_) {
+      close_turn();
+      apply_frames();
+    }
     if (stop_) end();
     bool busy = turn_of_timers();
     if (endpoint_.callbacks_pending() && !stop_) {
@@ -129,6 +133,7 @@ bool loop::attention() const noexcept {
 bool loop::turn_of_messages() {
   channel::record record;
   channel::inbound* lane = mailbox_.next(record);
+  if (lane != open_) close_turn();
   if (!mailbox_.broken.empty() || !mailbox_.drained.empty()) put_away_lanes(lane);
   if (lane == nullptr) return false;
   handle(*lane, record);
@@ -185,6 +190,7 @@ bool loop::something_came() {
 void loop::end() {
   endpoint_.resume();
   const stop_reason why = *stop_;
+  close_turn();
   in_turn([&] { actor_->on_stop(why); });
   actor_.reset();
   leave(control_copy_, why == stop_reason::self ? wire::leave::normal : wire::leave::shutdown, "");
@@ -211,20 +217,16 @@ class loop::received final : public detail::attachments {
 };
 
 void loop::handle(channel::inbound& lane, const channel::record& record) {
-  if (record.header.kind == wire::record_kind::request && skip(lane, record)) return mailbox_.finish(lane, record);
-  attempt_ = mailbox_.start(lane, record);
   const bool request = record.header.kind == wire::record_kind::request;
+  if (open_ != nullptr && (open_ != &lane || goes_alone(lane, record))) close_turn();
+  if (request && skip(lane, record)) return mailbox_.finish(lane, record);
+  attempt_ = mailbox_.start(lane, record, open_ == nullptr);
   current_ = request ? detail::deferral{lane.incarnation, record.request.correlation, lane.slot} : detail::deferral{};
   if (type_.works_in == detail::turns::none) {
     invoke(lane, record);
     mailbox_.finish(lane, record);
   } else {
-    turn_.begin();
-    replies_.hold();
-    invoke(lane, record);
-    commit(lane.slot, record.end);
-    mailbox_.finish(lane, record);
-    announce();
+    handle_in_turn(lane, record);
   }
   current_ = {};
   auto& handled = mailbox_.page().handled;
@@ -286,6 +288,34 @@ void loop::broken_lane(std::uint32_t slot) {
 // -------------------------------------------------------------------------------------------------------------- turns
 
 void loop::commit(std::uint32_t slot, std::uint64_t head) { turn_.commit(*actor_, slot, head); }
+
+void loop::handle_in_turn(channel::inbound& lane, const channel::record& record) {
+  if (open_ == nullptr) {
+    turn_.begin();
+    replies_.hold();
+  }
+  invoke(lane, record);
+  mailbox_.pass(lane, record);
+  open_ = &lane;
+  if (++covered_ >= type_.commit_every || goes_alone(lane, record) || endpoint_.turn_is_large()) close_turn();
+}
+
+/// Whether this record's turn covers no other: a request, since its verdict rests on the head; what is handled once at
+/// most, since nothing before it may be handled again with it; and what an earlier incarnation may have died of.
+bool loop::goes_alone(const channel::inbound& lane, const channel::record& record) const {
+  return record.header.kind == wire::record_kind::request || record.position <= lane.careful_until ||
+         type_.judge(record.header.message, false).policy.how == delivery::kind::drop;
+}
+
+/// Commits what the open turn covers, if there is one.
+void loop::close_turn() {
+  if (open_ == nullptr) return;
+  channel::inbound& lane = *std::exchange(open_, nullptr);
+  covered_ = 0;
+  commit(lane.slot, lane.reader.head());
+  mailbox_.finish_passed(lane);
+  announce();
+}
 
 void loop::announce() {
   endpoint_.announce_turn();

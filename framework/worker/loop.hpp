@@ -73,6 +73,9 @@ class loop final : public detail::worker_context {
   template <class Body>
   void in_turn(Body body);
   void commit(std::uint32_t slot, std::uint64_t head);
+  void handle_in_turn(channel::inbound& lane, const channel::record& record);
+  bool goes_alone(const channel::inbound& lane, const channel::record& record) const;
+  void close_turn();
   void announce();
 
   void note(channel::incoming&& frame);
@@ -103,6 +106,8 @@ class loop final : public detail::worker_context {
   bool stop_frame_ = false;  // guarded by the endpoint's mutex
 
   detail::deferral current_;  // the request in hand; incarnation 0: none, or answered
+  channel::inbound* open_ = nullptr;  // the lane whose records the open turn covers so far
+  unsigned covered_ = 0;              // how many they are
   unsigned attempt_ = 0;
   bool restored_ = false;
   channel::spin waited_awake_;
@@ -112,6 +117,7 @@ class loop final : public detail::worker_context {
 template <class Body>
 void loop::in_turn(Body body) {
   if (type_.works_in == detail::turns::none) return body();
+  close_turn();
   turn_.begin();
   replies_.hold();
   body();

@@ -62,7 +62,7 @@ struct scene {
   std::uint64_t head(std::uint32_t slot = 0) const { return of.slot(slot).head; }
   wire::cursor_header& page() const { return *of.cursor.at<wire::cursor_header>(); }
 
-  troupe::detail::actor_type type{"Judged", handlers, std::nullopt, troupe::detail::turns::checkpointed,
+  troupe::detail::actor_type type{"Judged", handlers, std::nullopt, troupe::detail::turns::checkpointed, 1,
                                   nullptr,  nullptr};
   troupe::supervision::identity of;
   out_memory its_out{9};
@@ -118,6 +118,29 @@ TEST_CASE("the record in flight stays at the head while it has attempts left, th
     CHECK(s.head() == (each.expected == fate::redeliver ? 4096 : 4096 + each.what.bytes()));
     CHECK(s.of.slot(0).mark == wire::mark_of(4096, each.attempts));
   }
+}
+
+TEST_CASE("a record in hand beyond the head belongs to a longer turn: it stays, whatever its policy, until it is the first") {
+  scene s;
+  s.type.commit_every = 8;
+  out_memory from;
+  auto lane = s.join(0, from);
+  REQUIRE((put(lane, {usual, 0}) && put(lane, {usual, 0}) && put(lane, {once, 0}) && put(lane, {usual, 0})));
+  s.of.slot(0).mark = wire::mark_of(64, 1);
+  const auto found = judge(s.of);
+  REQUIRE(fates(found) == whats{fate::redeliver});
+  CHECK(found[0].position == 64);
+  CHECK(found[0].message == once);
+  CHECK(s.head() == 0);
+  CHECK(judge(s.of).empty());
+  // The next incarnation has passed those before it, and started it alone.
+  s.in_flight(64, 2);
+  CHECK(fates(judge(s.of)) == whats{fate::quarantined});
+  CHECK(s.head() == 96);
+  // A mark beyond what was published is none.
+  s.of.slot(0).mark = wire::mark_of(4000, 1);
+  CHECK(judge(s.of).empty());
+  CHECK(s.head() == 96);
 }
 
 TEST_CASE("an actor's own policy is for what it is told, not for what it is asked") {

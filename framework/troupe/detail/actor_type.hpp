@@ -34,6 +34,7 @@ struct actor_type {
   std::span<const handler_entry> handlers;
   std::optional<delivery> policy;  ///< the actor's default
   turns works_in;
+  unsigned commit_every;  ///< records that one turn may cover
   void (*save)(actor& self, writer& to);
   void (*load)(actor& self, reader& from);
 
@@ -191,6 +192,19 @@ consteval turns turns_of() {
 }
 
 template <class A>
+consteval unsigned commit_every_of() {
+  if constexpr (requires { A::commit_every; }) {
+    constexpr bool in_turns = turns_of<A>() != turns::none;
+    constexpr bool positive = A::commit_every > 0;
+    static_assert(in_turns, "commit_every is for actors that work in turns: derive from checkpointed or transactional");
+    static_assert(positive, "commit_every is the number of messages that one turn may cover: 1 or more");
+    return static_cast<unsigned>(A::commit_every);
+  } else {
+    return 1;
+  }
+}
+
+template <class A>
 void save_state(actor& self, writer& to) {
   if constexpr (turns_of<A>() == turns::checkpointed) encode(static_cast<A&>(self).troupe_state_of(), to);
 }
@@ -209,7 +223,7 @@ const actor_type& type_of() {
   static_assert(lists, "an actor class says what it handles: using handles = troupe::handles<...>;");
   if constexpr (derived && lists) {
     static const actor_type type{type_name<A>.view(), table<A, typename A::handles>::all, delivery_of<A>(), turns_of<A>(),
-                                 &save_state<A>, &load_state<A>};
+                                 commit_every_of<A>(), &save_state<A>, &load_state<A>};
     return type;
   } else {
     __builtin_unreachable();

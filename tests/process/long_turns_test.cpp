@@ -1,0 +1,161 @@
+#include <poll.h>
+
+#include <random>
+#include <thread>
+
+#include "process/common.hpp"
+
+using namespace tests;
+
+namespace {
+
+struct Sum {
+  static constexpr auto delivery = troupe::redeliver{troupe::unlimited};
+};
+struct Total {};
+
+struct Sums : troupe::checkpointed<long> {
+  void on(Sum) { ++state(); }
+  long on(Total) { return state(); }
+  using handles = troupe::handles<Sum, Total>;
+};
+using sums_ref = troupe::actor_ref<Sums>;
+
+struct About {
+  sums_ref to;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ar(to);
+  }
+};
+struct Pass : About {
+  static constexpr auto delivery = troupe::redeliver{troupe::unlimited};
+};
+struct Poison {};
+struct Once {
+  static constexpr auto delivery = troupe::drop{};
+};
+struct Wait : About {};
+struct Passed {};
+struct Saves {};
+
+/// Its checkpoint counts how often it is written.
+struct Progress {
+  long passed = 0;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ++written;
+    ar(passed);
+  }
+  static inline long written = 0;
+};
+
+/// Its turns cover up to sixteen messages.
+struct Passer : troupe::checkpointed<Progress> {
+  static constexpr int commit_every = 16;
+  void on_start() override { set(1, static_cast<std::uint64_t>(::getpid())); }
+  void on(Pass m) {
+    ++state().passed;
+    m.to.tell(Sum{});
+  }
+  void on(Poison) { std::abort(); }
+  void on(Once) {
+    note("once");
+    std::abort();
+  }
+  std::string on(Wait m) {
+    m.to.ask(Total{}).then([](const troupe::expected<long>& got) { note("then " + std::to_string(got.value_or(-1))); });
+    return std::string(troupe::name(error_of([&] { return m.to.ask(Total{}).get(); }).code()));
+  }
+  long on(Passed) { return state().passed; }
+  long on(Saves) { return Progress::written; }
+  int on(Pid) { return ::getpid(); }
+  using handles = troupe::handles<Pass, Poison, Once, Wait, Passed, Saves, Pid>;
+};
+
+struct both {
+  explicit both(troupe::system& sys) : sums(sys.spawn<Sums>("sums")), passer(sys.spawn<Passer>("passer")) {}
+  void pass(int count) const {
+    for (int i = 0; i < count; ++i) passer.tell(Pass{{sums}});
+  }
+  sums_ref sums;
+  troupe::actor_ref<Passer> passer;
+};
+
+TEST_CASE("one turn covers several messages, and its checkpoint is written once for all of them") {
+  in_program<Sums, Passer>([](troupe::system& sys) {
+    const both of(sys);
+    const long before = of.passer.ask(Saves{}).get();
+    freeze(sys, of.passer);
+    of.pass(160);
+    sys.send_signal(of.passer, SIGCONT);
+    EXPECT_EQ(of.passer.ask(Passed{}).get(), 160L);
+    EXPECT(eventually([&] { return of.sums.ask(Total{}).get() == 160L; }));
+    const long written = of.passer.ask(Saves{}).get() - before;
+    EXPECT(written >= 10);
+    EXPECT(written < 80);
+  });
+}
+
+TEST_CASE("an actor with long turns that is killed again and again passes on each message exactly once") {
+  in_program<Sums, Passer>(quiet(1000), [](troupe::system& sys) {
+    const both of(sys);
+    std::mt19937 random(21);
+    long told = 0;
+    std::uint64_t last = 0;
+    for (int death = 0; death < 40; ++death) {
+      EXPECT(eventually([&] { return total(1) != last; }));
+      last = total(1);
+      of.pass(200);
+      told += 200;
+      const timespec moment{0, static_cast<long>(random() % 2'000'000)};
+      ::ppoll(nullptr, 0, &moment, nullptr);
+      ::kill(static_cast<pid_t>(last), SIGKILL);
+    }
+    EXPECT_EQ(of.passer.ask(Passed{}, 20s).get(), told);
+    EXPECT(eventually([&] { return of.sums.ask(Total{}, 20s).get() >= told; }));
+    EXPECT(always([&] { return of.sums.ask(Total{}, 20s).get() == told; }, 20ms));
+    EXPECT_EQ(sys.count().dead_letters, 0UL);
+  });
+}
+
+TEST_CASE("poison in the middle of a long turn is found: it alone is quarantined, the others are handled once") {
+  in_program<Sums, Passer>(quiet(100), [](troupe::system& sys) {
+    const both of(sys);
+    freeze(sys, of.passer);
+    of.pass(7);
+    of.passer.tell(Poison{});
+    of.pass(7);
+    sys.send_signal(of.passer, SIGCONT);
+    EXPECT(eventually([&] { return sys.count().dead_letters == 1; }));
+    EXPECT_EQ(of.passer.ask(Passed{}, 20s).get(), 14L);
+    EXPECT(eventually([&] { return of.sums.ask(Total{}).get() == 14L; }));
+    EXPECT(always([&] { return of.sums.ask(Total{}).get() == 14L; }, 20ms));
+    // The attempt inside the longer turn does not count.
+    EXPECT_EQ(sys.count().deaths, 4UL);
+  });
+}
+
+TEST_CASE("what is handled once at most is not handled again because it shared a turn") {
+  in_program<Sums, Passer>(quiet(100), [](troupe::system& sys) {
+    const both of(sys);
+    freeze(sys, of.passer);
+    of.pass(5);
+    of.passer.tell(Once{});
+    of.pass(5);
+    sys.send_signal(of.passer, SIGCONT);
+    EXPECT_EQ(of.passer.ask(Passed{}, 20s).get(), 10L);
+    EXPECT_EQ(notes(), std::vector<std::string>{"once"});
+    EXPECT_EQ(sys.count().deaths, 1UL);
+  });
+}
+
+TEST_CASE("in a long turn no handler waits for an answer; then goes out with the turn") {
+  in_program<Sums, Passer>([](troupe::system& sys) {
+    const both of(sys);
+    EXPECT_EQ(of.passer.ask(Wait{{of.sums}}).get(), std::string("not_allowed"));
+    EXPECT(eventually([&] { return noted("then 0"); }));
+  });
+}
+
+}  // namespace
