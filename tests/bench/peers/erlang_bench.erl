@@ -19,7 +19,8 @@ main([Where, What, Count]) ->
 
 place("one") -> {node(), fun() -> ok end};
 place("two") ->
-    {ok, Peer, Node} = peer:start(#{name => peer:random_name(), host => "localhost", args => ["-pa", code_dir()],
+    {ok, Peer, Node} = peer:start(#{name => peer:random_name(), host => "localhost",
+                                    args => ["-pa", code_dir(), "-setcookie", atom_to_list(erlang:get_cookie())],
                                     connection => standard_io}),
     pong = net_adm:ping(Node),
     {Node, fun() -> peer:stop(Peer) end}.
