@@ -23,7 +23,7 @@ endpoint::endpoint(parts its, frame_sink others)
       lanes_(parts_.out, wire::out_header_bytes, wire::out_lanes_end, 64),
       outbox_(parts_.out, wire::out_lanes_end, wire::out_memory_bytes, 4096) {
   poller_.add(parts_.control, control_key);
-  poller_.add(parts_.doorbell, doorbell_key);
+  poller_.add(parts_.doorbell, doorbell_key, os::poller::read | os::poller::edge);
   current_ = this;
 }
 
@@ -198,7 +198,6 @@ void endpoint::pump(std::unique_lock<std::mutex>& lock, std::optional<os::time_p
     if (event.key == control_key) {
       serve_control();
     } else if (event.key == doorbell_key) {
-      os::hush(parts_.doorbell);
       rings_.fetch_add(1, std::memory_order_relaxed);
     } else if (event.key >= awaited_key) {
       if (const auto waiting = awaited_.find(event.key); waiting != awaited_.end()) waiting->second = true;

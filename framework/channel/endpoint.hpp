@@ -269,8 +269,8 @@ class endpoint {
   std::atomic<std::uint32_t> frames_taken_{0};
   std::atomic<std::uint32_t> callbacks_{0};
   std::atomic<std::uint64_t> rings_{0};
-  spin for_replies_;  // guarded by mutex_, as the next
-  spin for_room_;
+  spin for_replies_{4};  // guarded by mutex_, as the next
+  spin for_room_{6};
 
   std::unordered_map<wire::identity_id, std::unique_ptr<out_link>> links_;
   std::uint64_t next_tag_ = 1;

@@ -17,6 +17,8 @@ namespace troupe::channel {
 /// One kind of wait of one process. Not thread-safe; `ready` may let others in.
 class spin {
  public:
+  /// `pauses` between two looks: each look takes the word's cache line away from the one who is about to write it.
+  explicit spin(int pauses) noexcept : pauses_(pauses) {}
   /// Calls `ready` until it says true or waiting on is not worth it. False: sleep, then tell slept().
   template <class Ready>
   bool until(Ready ready) {
@@ -43,13 +45,12 @@ class spin {
   }
 
  private:
-  static constexpr std::chrono::nanoseconds limit = std::chrono::microseconds(100), least = std::chrono::microseconds(2);
+  static constexpr std::chrono::nanoseconds limit = std::chrono::microseconds(100), least = std::chrono::microseconds(10);
   static constexpr int looks_without_clock = 32, looks_between_clocks = 8;
   static constexpr int first_interval = 4, last_interval = 1024;
 
-  // Several: each look takes the word's cache line away from the one who is about to write it.
-  static void relax() noexcept {
-    for (int pause = 0; pause < 6; ++pause) {
+  void relax() const noexcept {
+    for (int pause = 0; pause < pauses_; ++pause) {
 #if defined(__x86_64__) || defined(__i386__)
       __builtin_ia32_pause();
 #elif defined(__aarch64__)
@@ -76,6 +77,7 @@ class spin {
     sleeps_before_try_ = interval_;
   }
 
+  int pauses_;
   std::chrono::nanoseconds budget_{0};
   int interval_ = first_interval;
   int sleeps_before_try_ = first_interval;

@@ -110,7 +110,7 @@ class loop final : public detail::worker_context {
   unsigned covered_ = 0;              // how many they are
   unsigned attempt_ = 0;
   bool restored_ = false;
-  channel::spin waited_awake_;
+  channel::spin waited_awake_{6};
   unsigned unserved_ = 0;  // messages since the endpoint was last served
 };
 
