@@ -161,6 +161,8 @@ void endpoint::take_frame(incoming&& frame) {
     case wire::frame::queue_made:
     case wire::frame::queue_taken:
     case wire::frame::process_started:
+    case wire::frame::letters_opened:
+    case wire::frame::letters_purged:
       if (!frame.take(answer)) return;
       if (const auto waiting = answers_.find(answer.tag); waiting != answers_.end()) waiting->second = std::move(frame);
       return;

@@ -27,6 +27,7 @@
 
 #include "channel/frames.hpp"
 #include "channel/lane.hpp"
+#include "channel/letter_reader.hpp"
 #include "channel/outbox.hpp"
 #include "channel/spin.hpp"
 #include "os/memory.hpp"
@@ -116,6 +117,13 @@ class endpoint {
 
   /// This process's side of a queue, one for all its handles. `made`: the supervisor knows of the first handle already.
   std::shared_ptr<queue_end> queue_of(wire::identity_id queue, bool made);
+
+  // ------------------------------------------------------------------------------------------- dead_letters.cpp
+  /// The program's dead letters, where they lie.
+  const letter_reader& letters();
+  std::uint64_t purge_letters(std::uint64_t number, wire::identity_id receiver);
+  /// The letter has been told again: it is purged, inside a turn with the turn's end.
+  void letter_replayed(std::uint64_t number);
 
   // ------------------------------------------------------------------------------------------- sending (links.cpp)
   out_link& link_to(const detail::address& to);
@@ -299,6 +307,10 @@ class endpoint {
   std::atomic<std::uint64_t> turn_{0};  // the open turn's number, 0: none
   std::vector<out_link*> told_;
   std::vector<wire::identity_id> unacknowledged_;  // closed during a turn
+  std::vector<std::uint64_t> replayed_;            // letters that the turn has told again
+
+  std::once_flag letters_once_;
+  std::optional<letter_reader> letters_;
 
   static endpoint* current_;
 };

@@ -271,6 +271,7 @@ void endpoint::announce_turn() {
     if (link->now == out_link::state::up) wake_receiver(*link);
   }
   told_.clear();
+  for (const auto number : std::exchange(replayed_, {})) send(wire::frame::letters_purge, wire::purge{0, number, 0});
   if (unacknowledged_.empty()) return;
   const std::lock_guard lock(mutex_);
   for (const auto identity : unacknowledged_) send(wire::frame::closed_seen, wire::subject{identity});

@@ -77,8 +77,8 @@ void queue_end::become_consumer() {
 inbound* queue_end::next(record& into) {
   inbound* lane = mailbox_->next(into);
   for (const auto slot : std::exchange(mailbox_->broken, {})) {
-    at_.send(wire::frame::letter, wire::letter{mailbox_->find(slot)->reader.head(), 0, identity(), slot, 0},
-             "the lane holds bytes that are no record; nothing more is read from it");
+    at_.send(wire::frame::letter, wire::letter{mailbox_->find(slot)->reader.head(), 0, identity(), slot,
+                                               wire::letter_reason::lane_broken});
   }
   for (const auto slot : std::exchange(mailbox_->drained, {})) {
     const wire::incarnation_id from = mailbox_->find(slot)->incarnation;

@@ -67,6 +67,7 @@ void control::take_frame(life& who, channel::incoming& frame) {
   wire::token token{};
   wire::queue queue{};
   wire::process process{};
+  wire::purge purge{};
   switch (frame.type) {
     case wire::frame::attached: return attached(who);
     case wire::frame::ready: return ready(who);
@@ -133,6 +134,12 @@ void control::take_frame(life& who, channel::incoming& frame) {
     case wire::frame::process_start:
       if (frame.take(process)) on_process_start(who, process, frame);
       return;
+    case wire::frame::letters_open:
+      if (frame.take(call)) on_letters_open(who, call.tag);
+      return;
+    case wire::frame::letters_purge:
+      if (frame.take(purge)) on_letters_purge(who, purge);
+      return;
     default: return;
   }
 }
@@ -189,8 +196,9 @@ void control::on_connect(life& who, const wire::connect& wanted) {
   lane->doorbell = who.of->doorbell;
   lane->offset = wanted.offset;
   lane->ring_bytes = wanted.ring_bytes;
-  // A slot's head is never reset: the new lane's positions go on where the last one's ended.
-  lane->start = to->slot(lane->slot).head.load(std::memory_order_seq_cst);
+  // A slot's head is never reset: the new lane's positions go on where the last one's ended, and behind its letters.
+  const std::uint64_t head = to->slot(lane->slot).head.load(std::memory_order_seq_cst);
+  lane->start = std::max(head, channel::align8(to->letters[lane->slot]));
   lane->asks = wanted.asks != 0;
   in_lane& made = *lane;
   to->lanes.push_back(std::move(lane));
@@ -270,31 +278,6 @@ void control::on_end_order(const wire::order& order) {
   if (its->active == nullptr) return;
   its->active->kill_asked = true;
   if (its->active->pidfd) os::send_signal(its->active->pidfd, 9);
-}
-
-// ------------------------------------------------------------------------------------------------------------ letters
-
-void control::on_letter(life& who, const wire::letter& letter, const std::string& why) {
-  identity* owner = find_identity(letter.owner);
-  if (owner != nullptr && owner->consumer == &who && letter.slot < wire::max_slots) {
-    const auto lane = std::find_if(owner->lanes.begin(), owner->lanes.end(),
-                                   [&](const auto& each) { return each->slot == letter.slot; });
-    if (lane != owner->lanes.end()) {
-      count_letter(*owner, (*lane)->sender, letter.position, letter.slot, "message " + std::to_string(letter.message),
-                   why);
-    }
-  }
-  send(who, wire::frame::letter_kept, wire::slot_position{letter.slot, 0, letter.position, letter.owner});
-}
-
-/// A letter about the same position again, after a crash, is the same letter.
-void control::count_letter(const identity& of, wire::identity_id sender, std::uint64_t position, std::uint32_t slot,
-                           const std::string& message, const std::string& why) {
-  auto& last = const_cast<identity&>(of).letters[slot];
-  if (last == position + 1) return;
-  last = position + 1;
-  dead_letters_.fetch_add(1, std::memory_order_relaxed);
-  log_line("dead letter: " + message + " from " + name_of(sender) + " to " + of.name + ": " + why);
 }
 
 }  // namespace troupe::supervision

@@ -6,6 +6,17 @@
 
 namespace troupe::supervision {
 
+namespace {
+
+/// A request that is to be handled although nobody waits for its reply any more.
+bool outlives_its_asker(const identity& of, const in_lane& lane, const channel::record& record) {
+  if (of.type == nullptr || !lane.memory->dead) return false;
+  const auto policy = of.type->judge(record.header.message, true);
+  return policy.declared && policy.policy.how == delivery::kind::redeliver;
+}
+
+}  // namespace
+
 void control::close(identity& which, const std::string& why) {
   if (!which.closed) {
     which.closed = true;
@@ -47,19 +58,19 @@ void control::on_closed_seen(life& who, wire::identity_id closed) {
   remove_if_done(*its);
 }
 
-/// The sender publishes nothing more here: what is left will not be handled.
+/// The sender publishes nothing more here: what is left will not be handled. Who asked is told; who told finds a letter.
 void control::sweep_lane(identity& of, in_lane& lane) {
   auto reader = reader_of(of, lane);
   channel::record record;
-  while (reader.peek(record) == channel::lane_reader::state::ready) {
-    const detail::handler_entry* entry = of.type == nullptr ? nullptr : of.type->find(record.header.message);
-    if (record.header.kind == wire::record_kind::tell) {
-      count_letter(of, lane.sender, record.position, lane.slot,
-                   entry == nullptr ? "message " + std::to_string(record.header.message) : std::string(entry->name),
-                   "its receiver has ended: " + of.last_down_text);
+  auto found = reader.peek(record);
+  for (; found == channel::lane_reader::state::ready; found = reader.peek(record)) {
+    if (record.header.kind == wire::record_kind::tell || outlives_its_asker(of, lane, record)) {
+      keep_letter(of, lane, record, wire::letter_reason::receiver_closed,
+                  "its receiver has ended: " + of.last_down_text);
     }
     reader.advance(record);
   }
+  if (found == channel::lane_reader::state::corrupt) keep_broken_lane(of, lane);
   of.slot(lane.slot).head.store(reader.head(), std::memory_order_seq_cst);
   if (life* sender = find_life(lane.memory->incarnation); sender != nullptr && !lane.memory->dead) {
     send(*sender, wire::frame::lane_freed, wire::slot{lane.slot, 0, of.id, lane.memory->incarnation});
@@ -69,6 +80,7 @@ void control::sweep_lane(identity& of, in_lane& lane) {
 
 void control::free_lane(identity& of, in_lane& lane) {
   const std::uint32_t slot = lane.slot;
+  of.flights.erase(slot);
   std::erase_if(of.lanes, [&](const auto& each) { return each.get() == &lane; });
   of.free_slots.push_back(slot);
 }

@@ -8,8 +8,26 @@
 
 namespace troupe::supervision {
 
-control::control(spawner& spawns, std::span<const detail::actor_type* const> types, hooks calls)
-    : spawner_(spawns), types_(types), hooks_(std::move(calls)), bell_(os::make_doorbell()), buffer_(wire::max_frame) {
+namespace {
+
+os::mapping sealed(const os::fd& memory, std::uint64_t bytes) {
+  os::mapping writable(memory, bytes, os::access::read_write);
+  os::seal_memory(memory, os::seal::one_writer);
+  return writable;
+}
+
+}  // namespace
+
+control::control(spawner& spawns, std::span<const detail::actor_type* const> types, const dead_letter_limits& limits,
+                 hooks calls)
+    : spawner_(spawns),
+      types_(types),
+      hooks_(std::move(calls)),
+      bell_(os::make_doorbell()),
+      buffer_(wire::max_frame),
+      letters_bytes_(letters::memory_bytes(limits)),
+      letters_fd_(std::make_shared<os::fd>(os::make_memory("troupe-letters", letters_bytes_))),
+      letters_(sealed(*letters_fd_, letters_bytes_), limits.letters) {
   poller_.add(bell_, bell_key);
   poller_.add(spawner_.socket(), spawner_key);
   if (spawner_.twin_socket()) poller_.add(spawner_.twin_socket(), twin_key);
@@ -83,6 +101,7 @@ void control::run() {
     run_commands();
     guarded([&] { on_timer(); });
   }
+  guarded([&] { say_what_is_left(); });
 }
 
 /// Lack of descriptors or memory costs what was being done, never the thread that everybody depends on.

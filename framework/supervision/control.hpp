@@ -20,6 +20,7 @@
 #include "os/poller.hpp"
 #include "supervision/executor.hpp"
 #include "supervision/judge.hpp"
+#include "supervision/letters.hpp"
 #include "supervision/spawner.hpp"
 #include "supervision/supervisor.hpp"
 #include "supervision/world.hpp"
@@ -35,7 +36,8 @@ class control final : public executor {
     std::function<void(int signal)> on_signal;  ///< control thread
     std::function<void(policy::outcome, const std::string&)> on_ended;  ///< control thread
   };
-  control(spawner& spawns, std::span<const detail::actor_type* const> types, hooks calls);
+  control(spawner& spawns, std::span<const detail::actor_type* const> types, const dead_letter_limits& limits,
+          hooks calls);
   ~control();
 
   /// Makes main's own identity; returns what main's endpoint is made of. Before start().
@@ -123,7 +125,6 @@ class control final : public executor {
   void on_signal_order(const wire::order& order);
   void on_end_order(const wire::order& order);
   void on_lane_drained(life& who, const wire::slot& lane);
-  void on_letter(life& who, const wire::letter& letter, const std::string& why);
   void announce(identity& to, in_lane& lane);
   void join_link(identity& callee, in_lane& lane);
   template <class Body>
@@ -156,8 +157,21 @@ class control final : public executor {
   void free_lane(identity& of, in_lane& lane);
   void tell_watchers(identity& of, bool for_good);
   void remove_if_done(identity& which);
-  void count_letter(const identity& of, wire::identity_id sender, std::uint64_t position, std::uint32_t slot,
-                    const std::string& message, const std::string& why);
+
+  // undelivered.cpp: dead letters
+  static std::uint64_t ns_since_1970();
+  void after_flight(identity& of, in_lane& lane, const channel::record& record, const judged_record& what,
+                    const noted_death& death);
+  void on_letter(life& who, const wire::letter& said, const std::string& why);
+  void keep_letter(identity& of, const in_lane& lane, const channel::record& record, wire::letter_reason reason,
+                   const std::string& why);
+  void keep_broken_lane(identity& of, const in_lane& lane);
+  std::string message_name(const identity& of, const channel::record& record) const;
+  bool encloses(const identity& of, const in_lane& lane, const channel::record& record) const;
+  void say_what_is_left();
+  void on_letters_open(life& who, std::uint64_t tag);
+  void on_letters_purge(life& who, const wire::purge& wanted);
+
   identity* find_identity(wire::identity_id id);
   std::string name_of(wire::identity_id id);
 
@@ -186,6 +200,9 @@ class control final : public executor {
   std::unordered_map<std::string, wire::identity_id> names_;
   std::unordered_map<wire::incarnation_id, std::unique_ptr<life>> lives_;
   std::map<deposit_key, enclosed> deposits_;
+  std::uint64_t letters_bytes_;
+  std::shared_ptr<os::fd> letters_fd_;
+  letters letters_;
   life* main_ = nullptr;
   std::optional<std::string> gave_up_;  // why: the last death
 

@@ -110,7 +110,7 @@ bool find_record(const identity& of, const in_lane& lane, std::uint64_t position
 
 }  // namespace
 
-std::vector<judged_record> judge(identity& of) {
+std::vector<judged_record> judge(identity& of, const witness& before_it_goes) {
   std::vector<judged_record> judged;
   if (of.type == nullptr) return judged;
   for (const auto& lane : of.lanes) {
@@ -127,6 +127,7 @@ std::vector<judged_record> judge(identity& of) {
     // Beyond the head the record was in hand inside a longer turn. Those before it are handled again too, each alone, so
     // it is judged when it has come to the head.
     found.what = started > at_head ? judged_record::fate::redeliver : fate_of(of, record, found.attempts);
+    if (before_it_goes) before_it_goes(found, *lane, record);
     if (found.what != judged_record::fate::redeliver) words.head.store(record.end, std::memory_order_seq_cst);
     judged.push_back(std::move(found));
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -39,10 +40,12 @@ struct judged_record {
     quarantined,  ///< its attempts are used up: the head has passed it, a dead letter is due
   } what = fate::redeliver;
 };
+/// Hears of each judged record while it still lies at the head: behind that its sender may write over it.
+using witness = std::function<void(const judged_record& what, in_lane& lane, const channel::record& record)>;
 /// Second step: decides on the record in flight, on the recovered head, and moves the head past what is not handled
 /// again. A record in hand beyond the head was not the first of its turn: it is left where it is, for the successor
 /// handles each record up to it alone. Judges each mark once, so twice is as good as once.
-std::vector<judged_record> judge(identity& of);
+std::vector<judged_record> judge(identity& of, const witness& before_it_goes = {});
 
 /// Who pays for the death, by the budget rule.
 policy::charge charge_for(const life& dead, const std::vector<judged_record>& records) noexcept;

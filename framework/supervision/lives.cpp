@@ -251,21 +251,10 @@ void control::after_death(life& who, const certificate& how) {
   if (!who.stop_asked && !function_ended) deaths_.fetch_add(1, std::memory_order_relaxed);
   if (!who.attached) os::seal_memory(*who.out, os::seal::one_writer);
   recover_turn(of, who);
-  const auto records = judge(of);
-  for (const auto& each : records) {
-    const std::string attempt = ", attempt " + std::to_string(each.attempts);
-    if (each.what == judged_record::fate::redeliver) {
-      log_line(of.name + " " + how.text + " while it handled " + each.name + " from " + name_of(each.sender) + attempt +
-               "; it will be handled again");
-    } else if (each.what == judged_record::fate::dropped && each.request) {
-      // Its asker has the reply already or is told; so nothing is lost unseen.
-      log_line(of.name + " " + how.text + " while it handled the request " + each.name + " from " +
-               name_of(each.sender));
-    } else {
-      count_letter(of, each.sender, each.position, each.slot, each.name,
-                   of.name + " " + how.text + " while it handled it" + attempt);
-    }
-  }
+  const noted_death death{who.id, ns_since_1970(), how.status.code, how.status.signal, how.text};
+  const auto records = judge(of, [&](const judged_record& what, in_lane& lane, const channel::record& record) {
+    after_flight(of, lane, record, what, death);
+  });
   const policy::charge paid = charge_for(who, records);
   tell_askers(of, who, how.text);
   finish_lanes_of(who);

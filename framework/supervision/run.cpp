@@ -90,7 +90,7 @@ class program final : public detail::runtime {
 
 program::program(const detail::run_options& how, std::span<const detail::actor_type* const> types, spawner& spawns,
                  os::fd signals)
-    : control_(spawns, types,
+    : control_(spawns, types, how.dead_letters,
                {[this](int number) { take_signal(number); },
                 [this](policy::outcome outcome, const std::string& text) { tree_ended(outcome, text); }}) {
   auto parts = control_.make_main();

@@ -17,6 +17,7 @@
 #include "os/memory.hpp"
 #include "os/pipe.hpp"
 #include "os/poller.hpp"
+#include "supervision/letters.hpp"
 #include "supervision/policy.hpp"
 #include "wire/control.hpp"
 #include "wire/memory.hpp"
@@ -88,6 +89,12 @@ struct enclosed {
   os::fd descriptor;  // none: it is about the queue
 };
 
+/// A record that somebody died with, and their deaths: the last letters::most_deaths of them.
+struct flight {
+  std::uint64_t position = 0;
+  std::vector<noted_death> deaths;
+};
+
 /// A mailbox with a name: what outlives its processes.
 struct identity {
   wire::identity_id id = 0;
@@ -110,7 +117,8 @@ struct identity {
   std::vector<std::uint32_t> free_slots;
   std::uint32_t next_slot = 0;
   std::map<std::uint32_t, std::uint64_t> judged;  // mark that was judged last, by slot
-  std::map<std::uint32_t, std::uint64_t> letters;  // position of the last letter, by slot
+  std::map<std::uint32_t, std::uint64_t> letters;  // behind the position of the last letter, by slot
+  std::map<std::uint32_t, flight> flights;         // by slot: the record that was in flight at a death there
   std::set<wire::incarnation_id> watchers;
   std::optional<wire::down> last_down;  // not told to the watchers yet
   std::string last_down_text;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <troupe/child_spec.hpp>
+#include <troupe/dead_letters.hpp>
 #include <troupe/deferred.hpp>
 #include <troupe/detail/context.hpp>
 #include <troupe/down.hpp>
@@ -78,6 +79,8 @@ class self_t {
   void stop(const actor_ref<A>& other) const {
     detail::end_actor(other.identity(), false);
   }
+  /// The program's dead letters.
+  troupe::dead_letters dead_letters() const { return {}; }
   /// Answers the request in hand later: `auto later = self().defer<int>(); keep it; return later;`
   template <class R>
   deferred<R> defer() const {

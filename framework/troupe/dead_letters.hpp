@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -111,8 +112,8 @@ struct dead_letter_counts {
 namespace detail {
 
 std::vector<dead_letter> list_letters(std::uint64_t receiver);
-opened_letter read_letter(std::uint64_t number);
-void replay_letter(std::uint64_t number, time_point until);
+std::optional<opened_letter> read_letter(std::uint64_t number);
+bool replay_letter(std::uint64_t number, time_point until);
 std::uint64_t purge_letters(std::uint64_t number, std::uint64_t receiver);
 dead_letter_counts count_letters();
 
@@ -120,7 +121,8 @@ dead_letter_counts count_letters();
 
 /// The program's dead letters, as main (`system::dead_letters()`) and every actor (`self().dead_letters()`) sees them.
 /// They lie in memory of the supervisor: they outlive receivers and senders, and end with the program. Any thread.
-/// All functions throw error(errc::stopping) when the program is being stopped.
+/// Each function throws error(errc::not_allowed) outside troupe::run, and errc::corrupt if the memory is not what it
+/// should be.
 class dead_letters {
  public:
   /// All that are kept, the oldest first, without their bytes.
@@ -131,15 +133,16 @@ class dead_letters {
   std::vector<dead_letter> list(const Receiver& receiver) const {
     return receiver ? detail::list_letters(receiver.identity()) : std::vector<dead_letter>{};
   }
-  /// One with its bytes. Throws error(errc::not_found): it is purged or evicted.
-  opened_letter read(std::uint64_t number) const { return detail::read_letter(number); }
+  /// One with its bytes. Nothing: there is none of this number (any more).
+  std::optional<opened_letter> read(std::uint64_t number) const { return detail::read_letter(number); }
 
   /// Tells the message again, the same bytes, to its receiver: behind everything that this process has told it, and with
   /// this process as the sender. What was asked is told: nobody gets the reply. Then the letter is purged; inside a turn
   /// both happen with the turn's end. Whoever dies in between leaves both, so a replay is at least once.
-  /// Throws error: not_found; not_allowed (incomplete() says why); else as tell.
-  void replay(std::uint64_t number, std::chrono::nanoseconds patience = default_patience) const {
-    detail::replay_letter(number, detail::deadline_in(patience));
+  /// False: there is no letter of this number (any more).
+  /// Throws error: not_allowed (incomplete() says why); else as tell.
+  bool replay(std::uint64_t number, std::chrono::nanoseconds patience = default_patience) const {
+    return detail::replay_letter(number, detail::deadline_in(patience));
   }
 
   /// Takes one away. False: there is none.

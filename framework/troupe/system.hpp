@@ -12,6 +12,7 @@
 
 #include <troupe/actor.hpp>
 #include <troupe/child_spec.hpp>
+#include <troupe/dead_letters.hpp>
 #include <troupe/detail/actor_type.hpp>
 #include <troupe/detail/runtime.hpp>
 #include <troupe/down.hpp>
@@ -92,11 +93,15 @@ class system {
     detail::send_signal(other.identity(), signal);
   }
 
+  /// The program's dead letters.
+  troupe::dead_letters dead_letters() const { return {}; }
+
   /// Since the program's start.
   struct counts {
     std::uint64_t deaths = 0;        ///< workers that died or ended without having been asked to
     std::uint64_t restarts = 0;
-    std::uint64_t dead_letters = 0;  ///< messages that will not be handled; each is in the log with the reason
+    /// Messages that will not be handled: dead_letters().count().total. Each is in the log with the reason.
+    std::uint64_t dead_letters = 0;
     std::uint64_t workers = 0;       ///< processes that run now
   };
   counts count() const {
@@ -115,6 +120,8 @@ struct options {
   supervisor_flags supervisor = {};  ///< of the root supervisor
   /// Where the supervisor writes one line for each death, failed start and dead letter: standard error.
   bool log = true;
+  /// How much is kept of the dead letters.
+  dead_letter_limits dead_letters = {};
 };
 
 /// First thing in main: makes the spawner, then calls `body` as the supervisor process. `Actors` are the classes that can
@@ -125,7 +132,8 @@ struct options {
 template <class... Actors, class Body>
 int run(int argc, char** argv, const options& how, Body&& body) {
   static const std::vector<const detail::actor_type*> types{&detail::type_of<Actors>()...};
-  return detail::run_program(argc, argv, {how.supervisor, how.log}, types, [&](detail::runtime& runtime) {
+  const detail::run_options wanted{how.supervisor, how.log, how.dead_letters};
+  return detail::run_program(argc, argv, wanted, types, [&](detail::runtime& runtime) {
     system sys(runtime);
     if constexpr (std::is_void_v<std::invoke_result_t<Body&, system&>>) {
       body(sys);

@@ -6,6 +6,7 @@
 #include <troupe/actor.hpp>
 #include <troupe/child_spec.hpp>
 #include <troupe/codec_cereal.hpp>
+#include <troupe/dead_letters.hpp>
 #include <troupe/error.hpp>
 #include <troupe/message.hpp>
 #include <troupe/pipe.hpp>

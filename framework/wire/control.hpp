@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "wire/letters.hpp"
 #include "wire/memory.hpp"
 
 namespace troupe::wire {
@@ -40,6 +41,8 @@ enum class frame : std::uint16_t {
   queue_hold,     ///< body subject: this process has a handle of it
   queue_drop,     ///< body subject: it has one handle less; with the last it consumes no more
   process_start,  ///< body process, one descriptor: arguments -> process_started
+  letters_open,   ///< body call -> letters_opened
+  letters_purge,  ///< body purge -> letters_purged
 
   // supervisor -> worker
   boot = 100,       ///< body boot; text: name; descriptors in the order of boot_fd
@@ -61,6 +64,8 @@ enum class frame : std::uint16_t {
   queue_taken,      ///< body answer; descriptors: cursor, hint, doorbell
   process_started,  ///< body answer (subject: process number, value: pid), descriptor: pidfd
   process_ended,    ///< body exit; text: how
+  letters_opened,   ///< body answer (value: bytes), descriptor: the memory of the dead letters, to be read
+  letters_purged,   ///< body answer (value: how many)
 };
 
 struct frame_header {
@@ -146,8 +151,10 @@ struct letter {
   std::uint64_t message;
   identity_id owner;
   std::uint32_t slot;
-  std::uint32_t requeue;
+  letter_reason reason;
 };
+/// Dead letters to be purged: that of this number, else all to this receiver, else all.
+struct purge { std::uint64_t tag; std::uint64_t number; identity_id receiver; };
 
 /// How a process ended, as the kernel told the supervisor.
 struct exit {

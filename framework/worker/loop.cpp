@@ -257,20 +257,26 @@ void loop::invoke(channel::inbound& lane, const channel::record& record) {
   }
 }
 
+/// For an answer. A request that is handled although its asker is dead ends as what was told does.
+bool loop::somebody_waits(const channel::inbound& lane) const noexcept {
+  return current_.incarnation != 0 && !lane.memory->dead;
+}
+
 void loop::unhandled(channel::inbound& lane, const channel::record& record) {
-  if (current_.incarnation != 0) return replies_.text(current_, wire::reply_kind::unhandled, "");
-  letter(lane, record, std::string(type_.name) + " has no handler for this message");
+  if (somebody_waits(lane)) return replies_.text(current_, wire::reply_kind::unhandled, "");
+  letter(lane, record, wire::letter_reason::unhandled, std::string(type_.name) + " has no handler for this message");
 }
 
 void loop::undecodable(channel::inbound& lane, const channel::record& record, const std::string& why) {
-  if (current_.incarnation != 0) return replies_.text(current_, wire::reply_kind::corrupt, why);
-  letter(lane, record, "it could not be decoded: " + why);
+  if (somebody_waits(lane)) return replies_.text(current_, wire::reply_kind::corrupt, why);
+  letter(lane, record, wire::letter_reason::undecodable, "it could not be decoded: " + why);
 }
 
-void loop::letter(const channel::inbound& lane, const channel::record& record, const std::string& why) {
+void loop::letter(const channel::inbound& lane, const channel::record& record, wire::letter_reason reason,
+                  const std::string& why) {
   kept_.reset();
   endpoint_.send(wire::frame::letter,
-                 wire::letter{record.position, record.header.message, mailbox_.owner(), lane.slot, 0}, why);
+                 wire::letter{record.position, record.header.message, mailbox_.owner(), lane.slot, reason}, why);
   // The head moves only when the supervisor has the letter: killed here, the record is judged like any other.
   while (!kept_ || kept_->position != record.position || kept_->slot != lane.slot) {
     apply_frames();
@@ -281,8 +287,8 @@ void loop::letter(const channel::inbound& lane, const channel::record& record, c
 void loop::broken_lane(std::uint32_t slot) {
   const channel::inbound* lane = mailbox_.find(slot);
   if (lane == nullptr) return;
-  endpoint_.send(wire::frame::letter, wire::letter{lane->reader.head(), 0, mailbox_.owner(), slot, 0},
-                 "the lane holds bytes that are no record; nothing more is read from it");
+  endpoint_.send(wire::frame::letter,
+                 wire::letter{lane->reader.head(), 0, mailbox_.owner(), slot, wire::letter_reason::lane_broken});
 }
 
 // -------------------------------------------------------------------------------------------------------------- turns

@@ -64,9 +64,11 @@ class loop final : public detail::worker_context {
   void handle(channel::inbound& lane, const channel::record& record);
   bool skip(const channel::inbound& lane, const channel::record& record);
   void invoke(channel::inbound& lane, const channel::record& record);
+  bool somebody_waits(const channel::inbound& lane) const noexcept;
   void unhandled(channel::inbound& lane, const channel::record& record);
   void undecodable(channel::inbound& lane, const channel::record& record, const std::string& why);
-  void letter(const channel::inbound& lane, const channel::record& record, const std::string& why);
+  void letter(const channel::inbound& lane, const channel::record& record, wire::letter_reason reason,
+              const std::string& why);
   void broken_lane(std::uint32_t slot);
 
   /// Runs `body` as a turn of its own, if the actor works in turns: a turn without an input record.

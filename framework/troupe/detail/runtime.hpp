@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <troupe/child_spec.hpp>
+#include <troupe/dead_letters.hpp>
 #include <troupe/detail/actor_type.hpp>
 #include <troupe/down.hpp>
 
@@ -68,6 +69,7 @@ class runtime {
 struct run_options {
   supervisor_flags supervisor;
   bool log;
+  dead_letter_limits dead_letters;
 };
 
 int run_program(int argc, char** argv, const run_options& how, std::span<const actor_type* const> types,
