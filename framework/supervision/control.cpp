@@ -191,6 +191,7 @@ void control::sweep() {
     if (deliverable) os::ring(*each->doorbell);
   }
   drop_void_deposits();
+  say_unlogged_letters();
 }
 
 // ------------------------------------------------------------------------------------------------- from other threads

@@ -168,6 +168,8 @@ class control final : public executor {
   void keep_broken_lane(identity& of, const in_lane& lane);
   std::string message_name(const identity& of, const channel::record& record) const;
   bool encloses(const identity& of, const in_lane& lane, const channel::record& record) const;
+  void say_letter(const std::string& line);
+  void say_unlogged_letters();
   void say_what_is_left();
   void on_letters_open(life& who, std::uint64_t tag);
   void on_letters_purge(life& who, const wire::purge& wanted);
@@ -206,6 +208,7 @@ class control final : public executor {
   life* main_ = nullptr;
   std::optional<std::string> gave_up_;  // why: the last death
 
+  std::uint64_t letters_since_sweep_ = 0;
   std::atomic<std::uint64_t> deaths_{0}, restarts_{0}, dead_letters_{0}, workers_{0};
 };
 

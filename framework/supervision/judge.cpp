@@ -95,9 +95,6 @@ judged_record::fate fate_of(const identity& of, const channel::record& record, u
 
 }  // namespace
 
-namespace {
-
-/// The record that begins at this position, at the lane's head or beyond it.
 bool find_record(const identity& of, const in_lane& lane, std::uint64_t position, channel::record& into) {
   auto reader = reader_of(of, lane);
   // Each step moves the reader's head by 8 or more, and the tail is at most a ring away.
@@ -107,8 +104,6 @@ bool find_record(const identity& of, const in_lane& lane, std::uint64_t position
   }
   return false;
 }
-
-}  // namespace
 
 std::vector<judged_record> judge(identity& of, const witness& before_it_goes) {
   std::vector<judged_record> judged;

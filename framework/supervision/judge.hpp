@@ -50,6 +50,9 @@ std::vector<judged_record> judge(identity& of, const witness& before_it_goes = {
 /// Who pays for the death, by the budget rule.
 policy::charge charge_for(const life& dead, const std::vector<judged_record>& records) noexcept;
 
+/// The deliverable record that begins at this position, at the lane's head or beyond it. False: there is none.
+bool find_record(const identity& of, const in_lane& lane, std::uint64_t position, channel::record& into);
+
 /// The lane as the supervisor reads it, from the receiver's head on.
 channel::lane_reader reader_of(const identity& of, const in_lane& lane);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "supervision/control.hpp"
 #include "supervision/log.hpp"
@@ -9,6 +10,8 @@
 namespace troupe::supervision {
 
 namespace {
+
+constexpr std::uint64_t most_letters_logged = 100;  // between two sweeps
 
 std::string plain_name(std::uint64_t message) { return "message " + std::to_string(message); }
 
@@ -67,10 +70,9 @@ void control::on_letter(life& who, const wire::letter& said, const std::string& 
     if (lane != owner->lanes.end() && said.reason == wire::letter_reason::lane_broken) {
       keep_broken_lane(*owner, **lane);
     } else if (lane != owner->lanes.end()) {
-      // A worker speaks of the record at its head; nothing else is believed.
-      auto reader = reader_of(*owner, **lane);
+      // A worker speaks of a record that it has not finished; nothing else is believed.
       channel::record record;
-      const bool there = reader.peek(record) == channel::lane_reader::state::ready && record.position == said.position;
+      const bool there = find_record(*owner, **lane, said.position, record);
       const bool undecodable = said.reason == wire::letter_reason::undecodable;
       if (there) {
         keep_letter(*owner, **lane, record,
@@ -127,8 +129,20 @@ void control::keep_letter(identity& of, const in_lane& lane, const channel::reco
   what.payloads = payloads;
   const auto how = letters_.append(what);
   dead_letters_.store(letters_.count().total, std::memory_order_relaxed);
-  log_line("dead letter: " + name + " from " + sender + " to " + of.name + ": " + why +
-           (how == letters::result::no_room ? "; there is no memory left to keep it" : ""));
+  const bool no_room = how == letters::result::no_room;
+  say_letter("dead letter: " + name + " from " + sender + " to " + of.name + ": " + why +
+             (no_room ? "; there is no memory left to keep it" : ""));
+}
+
+/// An actor that ends with a full mailbox leaves thousands: the log has some of them, and how many the others are.
+void control::say_letter(const std::string& line) {
+  if (++letters_since_sweep_ <= most_letters_logged) log_line(line);
+}
+
+void control::say_unlogged_letters() {
+  const std::uint64_t all = std::exchange(letters_since_sweep_, 0);
+  if (all <= most_letters_logged) return;
+  log_line(std::to_string(all - most_letters_logged) + " more dead letters within a second: dead_letters() lists them");
 }
 
 /// A queue has no list of what it takes, and an actor may be sent what it does not handle: others may know the message.
@@ -148,6 +162,7 @@ bool control::encloses(const identity& of, const in_lane& lane, const channel::r
 
 /// With the run end the mailboxes and the letters: nobody is left to read them, so the log says how many there are.
 void control::say_what_is_left() {
+  say_unlogged_letters();
   for (const auto& [id, each] : identities_) {
     std::size_t left = 0;
     for (const auto& lane : each->lanes) {
