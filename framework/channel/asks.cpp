@@ -109,6 +109,31 @@ expected<detail::reply_bytes> endpoint::await_reply(std::uint64_t correlation) {
                                                  " within its deadline"));
 }
 
+/// Of requests that have their answer, have met their deadline or are not known; their number if there is none.
+std::size_t endpoint::first_settled(std::span<const std::uint64_t> correlations) const {
+  const auto now = os::clock::now();
+  const auto found = std::find_if(correlations.begin(), correlations.end(), [&](std::uint64_t each) {
+    const auto ask = asks_.find(each);
+    return ask == asks_.end() || ask->second.result || ask->second.deadline <= now;
+  });
+  return static_cast<std::size_t>(found - correlations.begin());
+}
+
+std::optional<std::size_t> endpoint::await_any(std::span<const std::uint64_t> correlations,
+                                               std::optional<os::time_point> until) {
+  std::unique_lock lock(mutex_);
+  for (const auto each : correlations) {
+    const auto ask = asks_.find(each);
+    if (ask != asks_.end() && (!until || ask->second.deadline < *until)) until = ask->second.deadline;
+  }
+  std::size_t first = 0;
+  const woke how = wait(lock, until, [&] { return (first = first_settled(correlations)) < correlations.size(); });
+  if (how == woke::stopping) throw error(stop_error_);
+  if (how == woke::timeout) first = first_settled(correlations);
+  if (first == correlations.size()) return std::nullopt;
+  return first;
+}
+
 void endpoint::on_reply(std::uint64_t correlation, detail::reply_handler handler) {
   const std::lock_guard lock(mutex_);
   const auto found = asks_.find(correlation);

@@ -137,6 +137,7 @@ class endpoint {
 
   // ------------------------------------------------------------------------------------------- replies (asks.cpp)
   expected<detail::reply_bytes> await_reply(std::uint64_t correlation);
+  std::optional<std::size_t> await_any(std::span<const std::uint64_t> correlations, std::optional<os::time_point> until);
   void on_reply(std::uint64_t correlation, detail::reply_handler handler);
   void forget_reply(std::uint64_t correlation) noexcept;
   /// Runs what on_reply left and is due; true: something ran. Loop thread, or any thread of main.
@@ -260,6 +261,7 @@ class endpoint {
   bool look_for_reply(std::unique_lock<std::mutex>& lock, const asked& ask);
   void take_reply(out_link& link, std::span<const std::byte> frame);
   void verdict(const wire::verdict& what, const std::string& how);
+  std::size_t first_settled(std::span<const std::uint64_t> correlations) const;
   void settle(std::uint64_t correlation, expected<detail::reply_bytes> result);
   void expire(os::time_point now);
 

@@ -50,6 +50,9 @@ expected<std::uint64_t> ask(const address& to, const outgoing& what, std::uint64
 }
 
 expected<reply_bytes> await_reply(std::uint64_t correlation) { return here().await_reply(correlation); }
+std::optional<std::size_t> await_any(std::span<const std::uint64_t> correlations, std::optional<time_point> until) {
+  return here().await_any(correlations, until);
+}
 void on_reply(std::uint64_t correlation, reply_handler handler) { here().on_reply(correlation, std::move(handler)); }
 void forget_reply(std::uint64_t correlation) noexcept {
   if (channel::endpoint::exists()) here().forget_reply(correlation);

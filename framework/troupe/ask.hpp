@@ -20,6 +20,9 @@ inline constexpr std::chrono::seconds default_patience{5};
 namespace detail {
 
 template <class R>
+struct reply_awaiter;
+
+template <class R>
 expected<R> decode_reply(expected<reply_bytes> got) {
   if (!got) return tl::unexpected(std::move(got.error()));
   if constexpr (std::is_void_v<R>) {
@@ -38,7 +41,7 @@ expected<R> decode_reply(expected<reply_bytes> got) {
 
 /// A request under way. Ends by the reply, by the deadline (errc::timeout), by errc::closed (the actor has ended for
 /// good), errc::outcome_unknown (it died after it had started the request), errc::failed (it answered troupe::fail) or
-/// errc::stopping. It never hangs. Take the answer once: get(), try_get() or then().
+/// errc::stopping. It never hangs. Take the answer once: get(), try_get() or then(), or co_await it in a task.
 ///
 /// The request is sent at ask(); inside a turn it is sent by get() and try_get() (at once) or by then() (with the turn).
 template <class R>
@@ -97,6 +100,8 @@ class [[nodiscard]] asking {
   }
 
  private:
+  friend detail::reply_awaiter<R>;
+
   void keep(expected<std::uint64_t> sent) {
     if (sent) {
       correlation_ = *sent;

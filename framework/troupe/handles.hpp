@@ -13,6 +13,9 @@
 
 namespace troupe {
 
+template <class R>
+class task;
+
 /// What an actor handles: `using handles = troupe::handles<Greet, double(Divide)>;`
 /// An entry is Msg (the reply is what the actor's on(Msg) returns) or Reply(Msg) (declared, and checked).
 /// It also stands alone, as the interface of a troupe::ref; there an entry Msg has no reply.
@@ -45,6 +48,10 @@ struct plain_reply<result<T>> {
 template <class T>
 struct plain_reply<deferred<T>> {
   using type = T;
+};
+template <class T>
+struct plain_reply<task<T>> {
+  using type = typename plain_reply<T>::type;
 };
 template <class T>
 using reply_of_return = typename plain_reply<std::remove_cvref_t<T>>::type;

@@ -1,7 +1,7 @@
 #pragma once
 
 /// Everything that an actor program needs. For small compile times include what you use: actor.hpp, system.hpp,
-/// ref.hpp, process.hpp, pipe.hpp, queue.hpp; codec_cereal.hpp only where messages hold more than plain bytes.
+/// ref.hpp, task.hpp, process.hpp, pipe.hpp, queue.hpp; codec_cereal.hpp only where messages hold more than plain bytes.
 
 #include <troupe/actor.hpp>
 #include <troupe/child_spec.hpp>
@@ -14,3 +14,4 @@
 #include <troupe/queue.hpp>
 #include <troupe/ref.hpp>
 #include <troupe/system.hpp>
+#include <troupe/task.hpp>

@@ -13,6 +13,7 @@
 #include <troupe/actor.hpp>
 #include <troupe/codec.hpp>
 #include <troupe/message.hpp>
+#include <troupe/task.hpp>
 
 namespace troupe::detail {
 
@@ -66,6 +67,11 @@ inline constexpr bool is_result = false;
 template <class R>
 inline constexpr bool is_result<result<R>> = true;
 
+template <class T>
+inline constexpr bool is_task = false;
+template <class R>
+inline constexpr bool is_task<task<R>> = true;
+
 template <class R>
 void reply_with(const R& value) {
   context().reply(reply_id<R>(), &value, &encode_erased<R>);
@@ -74,16 +80,19 @@ inline void reply_void() {
   context().reply(reply_id<void>(), nullptr, [](const void*, writer&) {});
 }
 
-template <class A, class M>
-void call_handler(A& self, M&& message) {
-  using returned = std::remove_cvref_t<decltype(self.on(std::move(message)))>;
-  if constexpr (std::is_void_v<returned>) {
-    self.on(std::move(message));
+/// Replies with what `call` returns.
+template <class Call>
+void answer_with(Call call) {
+  using returned = std::remove_cvref_t<decltype(call())>;
+  if constexpr (is_task<returned>) {
+    answer_with([&] { return call().get(); });
+  } else if constexpr (std::is_void_v<returned>) {
+    call();
     reply_void();
   } else if constexpr (is_deferred<returned>) {
-    static_cast<void>(self.on(std::move(message)));
+    static_cast<void>(call());
   } else if constexpr (is_result<returned>) {
-    const returned got = self.on(std::move(message));
+    const returned got = call();
     if (!got) {
       context().reply_failure(got.error().text);
     } else if constexpr (std::is_void_v<typename returned::value_type>) {
@@ -92,7 +101,7 @@ void call_handler(A& self, M&& message) {
       reply_with(*got);
     }
   } else {
-    reply_with<returned>(self.on(std::move(message)));
+    reply_with<returned>(call());
   }
 }
 
@@ -100,7 +109,28 @@ template <class A, class M>
 void invoke(actor& self, reader& from, bool& decoded) {
   M message = decode<M>(from);
   decoded = true;
-  call_handler(static_cast<A&>(self), std::move(message));
+  answer_with([&] { return static_cast<A&>(self).on(std::move(message)); });
+}
+
+template <class A>
+consteval turns turns_of() {
+  if constexpr (requires { typename A::troupe_state; }) {
+    return turns::checkpointed;
+  } else if constexpr (requires { typename A::troupe_turns; }) {
+    return turns::transactional;
+  } else {
+    return turns::none;
+  }
+}
+
+/// Whether A's on(M) may return what it returns.
+template <class A, class M>
+consteval bool returns_well() {
+  using returned = std::remove_cvref_t<decltype(std::declval<A&>().on(std::declval<M>()))>;
+  constexpr bool one_step = turns_of<A>() == turns::none || !is_task<returned>;
+  static_assert(one_step, "a handler of an actor that works in turns cannot be a coroutine, since a turn is one step: "
+                          "return the reply itself, and use get() or then() of the ask");
+  return one_step;
 }
 
 template <class A, class Entry>
@@ -109,13 +139,15 @@ consteval handler_entry make_entry() {
   using declared = typename entry<Entry>::reply;
   constexpr bool present = has_handler<A, M>;
   static_assert(present, "the actor lists a message in handles, but has no on(Message) for it that can be called");
-  if constexpr (present) {
+  if constexpr (!present) {
+    return {};
+  } else if constexpr (!returns_well<A, M>()) {
+    return {};
+  } else {
     using actual = typename decltype(handler_reply<A, M>())::type;
     constexpr bool agrees = std::same_as<declared, deduced> || std::same_as<declared, actual>;
     static_assert(agrees, "on(Message) returns another type than the handles list declares for it");
     return {message_id<M>(), reply_id<actual>(), message_name<M>(), delivery_of<M>(), &invoke<A, M>};
-  } else {
-    return {};
   }
 }
 
@@ -181,16 +213,6 @@ std::unique_ptr<actor> make_actor(reader& from) {
 }
 
 template <class A>
-consteval turns turns_of() {
-  if constexpr (requires { typename A::troupe_state; }) {
-    return turns::checkpointed;
-  } else if constexpr (requires { typename A::troupe_turns; }) {
-    return turns::transactional;
-  } else {
-    return turns::none;
-  }
-}
-
 template <class A>
 consteval unsigned commit_every_of() {
   if constexpr (requires { A::commit_every; }) {

@@ -100,6 +100,9 @@ using reply_handler = std::function<void(expected<reply_bytes>)>;
 expected<std::uint64_t> ask(const address& to, const outgoing& what, std::uint64_t reply_type, time_point deadline,
                             bool waiting);
 expected<reply_bytes> await_reply(std::uint64_t correlation);
+/// Waits until await_reply of one of these would return at once, and says which; none: `until` has come.
+/// Throws error(errc::stopping) if waits are being ended.
+std::optional<std::size_t> await_any(std::span<const std::uint64_t> correlations, std::optional<time_point> until);
 void on_reply(std::uint64_t correlation, reply_handler handler);
 void forget_reply(std::uint64_t correlation) noexcept;
 
