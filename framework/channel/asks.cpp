@@ -208,6 +208,7 @@ void endpoint::link_up(incoming& frame) {
   out_link& link = *found->second;
   if (link.reply_pipe) drain_replies(link);
   if (link.watched) poller_.remove(link.reply_pipe);
+  link.parked.clear();
   link.reply_pipe = std::move(frame.fds[0]);
   link.callee_incarnation = got.incarnation;
   link.callee = memory_of(got.incarnation, std::move(frame.fds[1]));
@@ -261,9 +262,15 @@ void endpoint::take_reply(out_link& link, std::span<const std::byte> frame) {
   std::memcpy(&header, frame.data(), sizeof header);
   detail::reply_bytes reply;
   std::span<const std::byte> body = frame.subspan(sizeof header);
-  if ((header.flags & wire::reply_flag_in_outbox) != 0) {
-    wire::block where{};
-    if (body.size() == sizeof where) std::memcpy(&where, body.data(), sizeof where);
+  wire::block where{};
+  const bool outside = (header.flags & wire::reply_flag_in_outbox) != 0;
+  if (outside && body.size() == sizeof where) std::memcpy(&where, body.data(), sizeof where);
+  if (!link.parked.empty() || (link.callee && !link.callee->has_memory_of(where))) {
+    constexpr std::size_t pipe_holds = 4096;  // and a bit: more comes from no callee of ours
+    if (link.parked.size() < asks_.size() + pipe_holds) link.parked.emplace_back(frame.begin(), frame.end());
+    return;
+  }
+  if (outside) {
     body = link.callee ? link.callee->outbox(where) : std::span<const std::byte>{};
     if (body.size() == where.bytes) {
       reply.copy.assign(body.begin(), body.end());
@@ -303,6 +310,11 @@ void endpoint::verdict(const wire::verdict& what, const std::string& how) {
     if (ask.link != &link || ask.result) continue;
     // ask.position is the end of the record: at or below the head means that the head has passed it.
     if (ask.position <= what.head) unknown.push_back(correlation);
+  }
+  // It answers no more. Its memory stays as long as it is needed for lanes from it.
+  if (link.callee_incarnation <= what.incarnation) {
+    link.parked.clear();
+    link.callee.reset();
   }
   for (const auto correlation : unknown) {
     const std::string message(asks_.at(correlation).message);

@@ -133,6 +133,10 @@ void endpoint::lane_freed(wire::identity_id to) {
   const std::lock_guard lock(link.mutex);
   if (link.now != out_link::state::closed || link.ring_bytes == 0) return;
   release_of(link);
+  {
+    const std::lock_guard ranges(ranges_mutex_);
+    segments_.forget(link.to);
+  }
   link.cursor.reset();
   link.hints.reset();
   link.status.reset();

@@ -21,7 +21,8 @@ endpoint::endpoint(parts its, frame_sink others)
       others_(std::move(others)),
       buffer_(wire::max_frame),
       lanes_(parts_.out, wire::out_header_bytes, wire::out_lanes_end, 64),
-      outbox_(parts_.out, wire::out_lanes_end, wire::out_memory_bytes, 4096) {
+      outbox_(parts_.out, wire::out_lanes_end, wire::out_memory_bytes, 4096),
+      segments_(parts_.outbox_bytes) {
   poller_.add(parts_.control, control_key);
   poller_.add(parts_.doorbell, doorbell_key, os::poller::read | os::poller::edge);
   current_ = this;
@@ -166,6 +167,11 @@ void endpoint::take_frame(incoming&& frame) {
       if (!frame.take(answer)) return;
       if (const auto waiting = answers_.find(answer.tag); waiting != answers_.end()) waiting->second = std::move(frame);
       return;
+    case wire::frame::segment_made: return segment_made(frame);
+    case wire::frame::segment:
+    case wire::frame::segment_gone:
+      if (for_a_reply(frame)) return segment_news(frame);
+      [[fallthrough]];
     case wire::frame::lane:
     case wire::frame::lane_final:
     case wire::frame::letter_kept:
@@ -189,6 +195,7 @@ void endpoint::pump(std::unique_lock<std::mutex>& lock, std::optional<os::time_p
     return;
   }
   if (!deadlines_.empty() && (!until || deadlines_.begin()->first < *until)) until = deadlines_.begin()->first;
+  if (next_look_ && (!until || *next_look_ < *until)) until = next_look_;
   pumping_ = true;
   lock.unlock();
   std::array<os::poller::event, 32> events;
@@ -210,6 +217,7 @@ void endpoint::pump(std::unique_lock<std::mutex>& lock, std::optional<os::time_p
     }
   }
   if (!deadlines_.empty()) expire(os::clock::now());
+  if (next_look_) look_after_segments();
   if (followers_ > 0) handed_over_.notify_all();
 }
 

@@ -30,6 +30,7 @@
 #include "channel/letter_reader.hpp"
 #include "channel/outbox.hpp"
 #include "channel/spin.hpp"
+#include "channel/segments.hpp"
 #include "os/memory.hpp"
 #include "os/mutex.hpp"
 #include "os/pipe.hpp"
@@ -67,6 +68,7 @@ struct out_link {
   bool watched = false;
   std::shared_ptr<peer_memory> callee;
   wire::incarnation_id callee_incarnation = 0;
+  std::deque<std::vector<std::byte>> parked;  // replies: the first lies in a segment that has not come yet
 };
 
 class endpoint {
@@ -77,6 +79,7 @@ class endpoint {
     os::fd control;
     os::mapping out;
     os::fd doorbell;
+    std::uint64_t outbox_bytes = 0;  // limit of the outbox's further segments
   };
   /// Frames that the endpoint does not take itself; called with the mutex held, so it may only note them.
   using frame_sink = std::function<void(incoming&&)>;
@@ -134,6 +137,15 @@ class endpoint {
                               os::time_point deadline, bool waiting);
   std::shared_ptr<detail::outbox_block> take_block(std::size_t bytes, std::optional<os::time_point> until);
   void give_block(std::uint64_t offset, std::uint64_t bytes) noexcept;
+
+  // ---------------------------------------------------------------- segments of the outbox (endpoint_segments.cpp)
+  /// Before a block is published in the lane to `to`, or (with `to` 0) in a reply to `asker`: if it lies in a segment,
+  /// the supervisor hands that on.
+  void share_segment(std::uint64_t offset, wire::identity_id to, wire::incarnation_id asker);
+  /// A segment of another's outbox has come, or is retired. The mutex is held.
+  void segment_news(incoming& frame);
+  /// Called now and then while this process has segments: time to give back blocks. The mutex is held.
+  std::function<void()> on_look;
 
   // ------------------------------------------------------------------------------------------- replies (asks.cpp)
   expected<detail::reply_bytes> await_reply(std::uint64_t correlation);
@@ -229,6 +241,14 @@ class endpoint {
   void serve_control();
   void take_frame(incoming&& frame);
   bool for_a_queue(incoming& frame);
+  bool for_a_reply(const incoming& frame) const;
+  void segment_made(incoming& frame);
+  void look_after_segments();
+  void retired(const std::vector<std::uint32_t>& numbers);
+  bool segment_under_way();
+  void release_passed();
+  std::byte* outbox_data(std::uint64_t offset);
+  void retake_parked(out_link& link);
 
   void connect(out_link& link, bool asks);
   void connected(incoming& frame);
@@ -304,7 +324,9 @@ class endpoint {
   std::mutex ranges_mutex_;  // the innermost: nothing else is locked, and no block dies, while it is held
   ranges lanes_;
   ranges outbox_;
+  segments segments_;
   std::deque<held> held_;
+  std::optional<os::time_point> next_look_;  // after segments; guarded by the endpoint's mutex
 
   std::atomic<std::uint64_t> turn_{0};  // the open turn's number, 0: none
   std::vector<out_link*> told_;

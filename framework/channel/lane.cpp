@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstring>
 
+#include <troupe/error.hpp>
+
 namespace troupe::channel {
 
 using std::memory_order_acquire;
@@ -96,7 +98,52 @@ std::uint64_t peer_memory::turn() const noexcept {
   return map.at<wire::out_header>()->turn.load(memory_order_seq_cst);
 }
 
+std::span<const std::byte> peer_memory::in_segment(wire::block where) const noexcept {
+  const std::uint64_t place = wire::place_in_segment(where.offset);
+  const std::lock_guard lock(mutex_);
+  const auto found = segments_.find(wire::segment_of(where.offset));
+  if (found == segments_.end()) return {};
+  const os::mapping& memory = *found->second;
+  if (place < wire::segment_begin || place > memory.size() || where.bytes > memory.size() - place) return {};
+  return {memory.data() + place, static_cast<std::size_t>(where.bytes)};
+}
+
+bool peer_memory::has_memory_of(wire::block where) const noexcept {
+  if (wire::segment_of(where.offset) == 0) return true;
+  const std::lock_guard lock(mutex_);
+  return segments_.contains(wire::segment_of(where.offset));
+}
+
+void peer_memory::add_segment(std::uint32_t number, os::mapping memory) {
+  auto shared = std::make_shared<const os::mapping>(std::move(memory));
+  const std::lock_guard lock(mutex_);
+  segments_.emplace(number, std::move(shared));
+}
+
+void peer_memory::drop_segment(std::uint32_t number) noexcept {
+  std::shared_ptr<const os::mapping> dying;  // unmapped without the mutex
+  const std::lock_guard lock(mutex_);
+  const auto found = segments_.find(number);
+  if (found == segments_.end()) return;
+  dying = std::move(found->second);
+  segments_.erase(found);
+}
+
+std::vector<std::shared_ptr<const void>> peer_memory::hold(const record& what) const {
+  std::vector<std::shared_ptr<const void>> held;
+  for (std::size_t i = 0; i < what.block_count(); ++i) {
+    const std::uint32_t number = wire::segment_of(what.block(i).offset);
+    if (number == 0) continue;
+    const std::lock_guard lock(mutex_);
+    const auto found = segments_.find(number);
+    if (found == segments_.end()) throw error(errc::corrupt, "its sender has given up memory that it lies in");
+    held.push_back(found->second);
+  }
+  return held;
+}
+
 std::span<const std::byte> peer_memory::outbox(wire::block where) const noexcept {
+  if (wire::segment_of(where.offset) != 0) return in_segment(where);
   if (where.offset < wire::out_lanes_end || where.offset > wire::out_memory_bytes) return {};
   if (where.bytes > wire::out_memory_bytes - where.offset) return {};
   return {map.data() + where.offset, static_cast<std::size_t>(where.bytes)};
@@ -143,7 +190,8 @@ lane_reader::state lane_reader::peek(record& into) noexcept {
       const state found = parse(known_tail_ - head_, into);
       if (found != state::ready) return found;
       if (into.header.kind != wire::record_kind::pad && !void_turn(into.header.turn)) {
-        return into.header.turn != 0 && into.header.turn > from_->turn() ? state::uncommitted : state::ready;
+        if (into.header.turn != 0 && into.header.turn > from_->turn()) return state::uncommitted;
+        return into.blocks.empty() || mapped(into) ? state::ready : state::unmapped;
       }
       head_ = into.end;
     }
@@ -154,6 +202,13 @@ lane_reader::state lane_reader::peek(record& into) noexcept {
 bool lane_reader::void_turn(std::uint64_t turn) const noexcept {
   // A new incarnation has a turn word of its own, so what a dead one did not commit stays uncommitted for ever.
   return from_->dead && turn > from_->turn();
+}
+
+bool lane_reader::mapped(const record& what) const noexcept {
+  for (std::size_t i = 0; i < what.block_count(); ++i) {
+    if (!from_->has_memory_of(what.block(i))) return false;
+  }
+  return true;
 }
 
 lane_reader::state lane_reader::parse(std::uint64_t available, record& into) const noexcept {
@@ -189,7 +244,9 @@ lane_reader::state lane_reader::parse(std::uint64_t available, record& into) con
   if (header.blocks == 0) return state::corrupt;
   const wire::block body = into.block(header.blocks - 1U);
   into.body = from_->outbox(body);
-  return into.body.size() == body.bytes ? state::ready : state::corrupt;
+  if (into.body.size() == body.bytes) return state::ready;
+  const bool may_come = wire::segment_of(body.offset) <= wire::max_segment && !from_->has_memory_of(body);
+  return may_come ? state::ready : state::corrupt;
 }
 
 std::uint32_t lane_reader::wants_room() const noexcept {

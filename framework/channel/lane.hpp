@@ -9,8 +9,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <span>
+#include <vector>
 
 #include "os/memory.hpp"
 #include "os/poller.hpp"
@@ -64,7 +67,10 @@ class lane_writer {
   std::uint64_t head_ = 0;  // as last seen
 };
 
-/// Another incarnation's out-memory, mapped read-only; shared by all lanes and links from it.
+struct record;
+
+/// Another incarnation's out-memory, mapped read-only; shared by all lanes and links from it. Also what this process has
+/// been handed of the further segments of its outbox. Any thread.
 struct peer_memory {
   os::mapping map;
   wire::incarnation_id incarnation = 0;
@@ -73,8 +79,20 @@ struct peer_memory {
 
   /// The last committed turn.
   std::uint64_t turn() const noexcept;
-  /// The bytes of a block, or nothing if it does not lie in the outbox.
+  /// The bytes of a block, or nothing if it does not lie in the outbox, or in a segment that is not here.
   std::span<const std::byte> outbox(wire::block where) const noexcept;
+  /// Whether the block's memory has been handed to this process.
+  bool has_memory_of(wire::block where) const noexcept;
+  void add_segment(std::uint32_t number, os::mapping memory);
+  void drop_segment(std::uint32_t number) noexcept;
+  /// Keeps the segments mapped that a record lies in, while it is being read. Throws error(errc::corrupt) if its sender
+  /// has retired one.
+  std::vector<std::shared_ptr<const void>> hold(const record& what) const;
+
+ private:
+  std::span<const std::byte> in_segment(wire::block where) const noexcept;
+  mutable std::mutex mutex_;
+  std::map<std::uint32_t, std::shared_ptr<const os::mapping>> segments_;
 };
 
 /// A record as found in a lane. The header is a private copy; the body lies in shared memory.
@@ -96,6 +114,7 @@ class lane_reader {
   enum class state : std::uint8_t {
     empty,        ///< nothing published beyond the head
     uncommitted,  ///< the record at the head belongs to a turn that is still going on
+    unmapped,     ///< the record at the head lies in a segment that this process has not been handed yet
     ready,        ///< `into` is filled
     corrupt,      ///< what lies there is no record: read nothing from this lane again
   };
@@ -123,6 +142,7 @@ class lane_reader {
  private:
   state parse(std::uint64_t available, record& into) const noexcept;
   bool void_turn(std::uint64_t turn) const noexcept;
+  bool mapped(const record& what) const noexcept;
 
   std::shared_ptr<const peer_memory> from_;
   const wire::lane_header* shared_;

@@ -54,6 +54,7 @@ void endpoint::finish_record(out_link& link, std::byte* at, const detail::outgoi
   if (request != nullptr) std::memcpy(at + sizeof header, request, sizeof *request);
   std::byte* next = at + prefix + inside;
   for (const auto& block : blocks) {
+    share_segment(block->offset, link.to, 0);
     const wire::block where{block->offset, block->bytes};
     std::memcpy(next, &where, sizeof where);
     next += sizeof where;
@@ -119,19 +120,24 @@ endpoint::put endpoint::put_record(out_link& link, const detail::outgoing& what,
 
 endpoint::put endpoint::put_in_outbox(out_link& link, const detail::outgoing& what, const wire::request_part* request,
                                       bool stamped, std::size_t body_bytes, std::optional<error>& why) {
-  if (body_bytes > wire::outbox_bytes) {
-    why = error(errc::too_large, "a message of " + std::to_string(body_bytes) + " bytes exceeds the outbox of " +
-                                     std::to_string(wire::outbox_bytes) + " bytes");
+  if (body_bytes > segments_.largest()) {
+    why = error(errc::too_large, "a message of " + std::to_string(body_bytes) + " bytes exceeds the limit of " +
+                                     std::to_string(segments_.largest()) + " bytes: raise outbox_bytes of its sender");
     return put::failed;
   }
   const std::size_t prefix = sizeof(wire::record_header) + (request != nullptr ? sizeof *request : 0);
   const std::size_t most = prefix + wire::max_blocks * sizeof(wire::block);
   if (link.lane.reserve(static_cast<std::uint32_t>(most)).empty()) return put::full;
   auto block = std::make_shared<detail::outbox_block>();
-  block->offset = take_outbox(body_bytes);
+  try {
+    block->offset = take_outbox(body_bytes);
+  } catch (const error& e) {
+    why = e;
+    return put::failed;
+  }
   if (block->offset == 0) return put::full;
   block->bytes = body_bytes;
-  block->data = parts_.out.data() + block->offset;
+  block->data = outbox_data(block->offset);
   gathered along;
   detail::writer body(block->data, body_bytes, &along);
   what.encode(what.body, body);
@@ -179,7 +185,7 @@ expected<void> endpoint::wait_for_room(out_link& link, const detail::outgoing& w
                                        std::optional<error>& why) {
   {
     const std::lock_guard of_link(link.mutex);
-    if (only_own(link)) {
+    if (only_own(link) && !segment_under_way()) {
       const bool oneself = link.to == parts_.identity;
       return tl::unexpected(
           oneself ? error(errc::full, "the lane to oneself is full: nobody but this actor could make room")
@@ -296,26 +302,10 @@ void endpoint::release_of(const out_link& link) {
   });
 }
 
-/// The offset of so many bytes of outbox, 0: no room now.
-std::uint64_t endpoint::take_outbox(std::size_t bytes) {
-  std::vector<block_ptr> dying;
-  {
-    const std::lock_guard ranges(ranges_mutex_);
-    std::erase_if(held_, [&](held& each) {
-      if (each.head->load(std::memory_order_acquire) < each.end) return false;
-      std::move(each.blocks.begin(), each.blocks.end(), std::back_inserter(dying));
-      return true;
-    });
-  }
-  dying.clear();
-  const std::lock_guard ranges(ranges_mutex_);
-  return outbox_.take(bytes);
-}
-
 std::shared_ptr<detail::outbox_block> endpoint::take_block(std::size_t bytes, std::optional<os::time_point> until) {
-  if (bytes > wire::outbox_bytes) {
-    throw error(errc::too_large, "a payload of " + std::to_string(bytes) + " bytes exceeds the outbox of " +
-                                     std::to_string(wire::outbox_bytes) + " bytes");
+  if (bytes > segments_.largest()) {
+    throw error(errc::too_large, "a payload of " + std::to_string(bytes) + " bytes exceeds the limit of " +
+                                     std::to_string(segments_.largest()) + " bytes: raise outbox_bytes of its sender");
   }
   auto block = std::make_shared<detail::outbox_block>();
   std::unique_lock lock(mutex_);
@@ -331,16 +321,28 @@ std::shared_ptr<detail::outbox_block> endpoint::take_block(std::size_t bytes, st
     }
   };
   block->offset = take_outbox(bytes);
+  // The supervisor answers at once, so this wait is not limited by the one for room.
+  while (block->offset == 0 && segment_under_way()) {
+    pump(lock, std::nullopt);
+    block->offset = take_outbox(bytes);
+  }
   if (block->offset == 0) {
     each_reader(true);
+    std::optional<error> why;
     wait(lock, until, [&] {
       for (out_link* link : readers) {
         const std::lock_guard of_link(link->mutex);
         want_room_again(*link);
       }
-      return (block->offset = take_outbox(bytes)) != 0;
+      try {
+        block->offset = take_outbox(bytes);
+      } catch (const error& e) {
+        why = e;
+      }
+      return block->offset != 0 || why;
     });
     each_reader(false);
+    if (why) throw error(*why);
   }
   if (block->offset == 0) {
     if (interrupted_) throw error(stop_error_);
@@ -349,13 +351,13 @@ std::shared_ptr<detail::outbox_block> endpoint::take_block(std::size_t bytes, st
                                                                 " bytes: receivers have not read earlier ones yet");
   }
   block->bytes = bytes;
-  block->data = parts_.out.data() + block->offset;
+  block->data = outbox_data(block->offset);
   return block;
 }
 
 void endpoint::give_block(std::uint64_t offset, std::uint64_t bytes) noexcept {
   const std::lock_guard ranges(ranges_mutex_);
-  outbox_.give(offset, bytes);
+  wire::segment_of(offset) == 0 ? outbox_.give(offset, bytes) : segments_.give(offset, bytes);
 }
 
 }  // namespace troupe::channel

@@ -86,6 +86,7 @@ bool mailbox::deliverable(inbound& lane, record& into) {
       broken.push_back(lane.slot);
       return false;
     case lane_reader::state::uncommitted: lane.uncommitted = true; return false;
+    case lane_reader::state::unmapped: return false;
   }
   return false;
 }

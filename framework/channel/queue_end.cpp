@@ -101,6 +101,7 @@ void queue_end::deliver(inbound& lane, const record& item, std::uint64_t item_ty
   } const whatever_it_is{*mailbox_, lane, item};
   mailbox_->start(lane, item);
   if (item.header.message != item_type) throw error(errc::corrupt, "an item of another type was put into the queue");
+  const auto while_it_is_read = lane.memory->hold(item);
   detail::reader from(item.body.data(), item.body.size());
   take(from);
 }
@@ -134,11 +135,22 @@ void queue_end::apply_frames() {
 void queue_end::apply(incoming& frame) {
   wire::slot slot{};
   if (frame.type == wire::frame::lane) return add_lane(frame);
+  if (frame.type == wire::frame::segment || frame.type == wire::frame::segment_gone) return segment_news(frame);
   if (frame.type != wire::frame::lane_final || !frame.take(slot)) return;
   if (inbound* lane = mailbox_->find(slot.slot); lane != nullptr && lane->incarnation == slot.sender) {
     lane->memory->dead = true;
     mailbox_->look_again(slot.slot);
   }
+}
+
+void queue_end::segment_news(incoming& frame) {
+  wire::segment what{};
+  if (!frame.take(what)) return;
+  {
+    const std::lock_guard lock(at_.mutex());
+    at_.segment_news(frame);
+  }
+  mailbox_->look_again(what.slot);
 }
 
 void queue_end::add_lane(incoming& frame) {
@@ -176,7 +188,10 @@ bool endpoint::for_a_queue(incoming& frame) {
   wire::lane lane{};
   wire::slot slot{};
   wire::slot_position kept{};
+  wire::segment segment{};
   wire::identity_id owner = identity();
+  if (frame.type == wire::frame::segment && frame.take(segment)) owner = segment.owner;
+  if (frame.type == wire::frame::segment_gone && frame.take(segment)) owner = segment.owner;
   if (frame.type == wire::frame::lane && frame.take(lane)) owner = lane.owner;
   if (frame.type == wire::frame::lane_final && frame.take(slot)) owner = slot.owner;
   if (frame.type == wire::frame::letter_kept && frame.take(kept)) owner = kept.owner;

@@ -37,6 +37,7 @@ class queue_end {
   void apply_frames();
   void apply(incoming& frame);
   void add_lane(incoming& frame);
+  void segment_news(incoming& frame);
   inbound* next(record& into);
   void deliver(inbound& lane, const record& item, std::uint64_t item_type,
                const std::function<void(detail::reader&)>& take);

@@ -48,7 +48,9 @@ fd make_memory(const char* label, std::uint64_t size) {
 }
 
 void seal_memory(const fd& memory, seal how) {
-  const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL | (how == seal::one_writer ? F_SEAL_FUTURE_WRITE : 0);
+  int seals = F_SEAL_SHRINK | F_SEAL_GROW;
+  if (how != seal::size_first) seals |= F_SEAL_SEAL;
+  if (how == seal::one_writer) seals |= F_SEAL_FUTURE_WRITE;
   if (::fcntl(memory.get(), F_ADD_SEALS, seals) != 0) fail("seal shared memory");
 }
 

@@ -47,6 +47,7 @@ class mapping {
 enum class seal : std::uint8_t {
   size_only,      ///< SHRINK | GROW | SEAL: new writable mappings remain possible
   one_writer,     ///< SHRINK | GROW | FUTURE_WRITE | SEAL: only the existing writable mappings can write
+  size_first,     ///< SHRINK | GROW: another kind may follow
 };
 
 /// Anonymous shared memory of this size, all zeros, sparse. Throws error(errc::os).

@@ -68,6 +68,7 @@ void control::take_frame(life& who, channel::incoming& frame) {
   wire::queue queue{};
   wire::process process{};
   wire::purge purge{};
+  wire::share share{};
   switch (frame.type) {
     case wire::frame::attached: return attached(who);
     case wire::frame::ready: return ready(who);
@@ -131,6 +132,18 @@ void control::take_frame(life& who, channel::incoming& frame) {
     case wire::frame::queue_drop:
       if (frame.take(subject)) on_queue_drop(who, subject.identity);
       return;
+    case wire::frame::segment_make:
+      if (frame.take(number)) on_segment_make(who, number.value);
+      return;
+    case wire::frame::segment_mapped:
+      if (frame.take(number)) on_segment_mapped(who, number.value);
+      return;
+    case wire::frame::segment_share:
+      if (frame.take(share)) on_segment_share(who, share);
+      return;
+    case wire::frame::segment_retired:
+      if (frame.take(number)) on_segment_retired(who, number.value);
+      return;
     case wire::frame::process_start:
       if (frame.take(process)) on_process_start(who, process, frame);
       return;
@@ -193,6 +206,7 @@ void control::on_connect(life& who, const wire::connect& wanted) {
   lane->sender = who.of->id;
   lane->memory = who.memory;
   lane->memory_fd = who.out;
+  lane->segments = who.segments;
   lane->doorbell = who.of->doorbell;
   lane->offset = wanted.offset;
   lane->ring_bytes = wanted.ring_bytes;
@@ -215,6 +229,9 @@ void control::announce(identity& to, in_lane& lane) {
        wire::lane{to.id, lane.sender, lane.memory->incarnation, lane.offset, lane.start, lane.ring_bytes, lane.slot,
                   lane.memory->dead ? 1U : 0U, 0},
        {}, {lane.memory_fd, lane.doorbell});
+  for (const auto number : lane.used_segments) {
+    hand_segment(*to.consumer, lane.memory->incarnation, *lane.segments, number, to.id, lane.slot);
+  }
 }
 
 void control::on_ask_link(life& who, wire::identity_id to) {

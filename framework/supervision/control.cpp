@@ -36,8 +36,8 @@ control::control(spawner& spawns, std::span<const detail::actor_type* const> typ
 
 control::~control() { finish(); }
 
-control::main_parts control::make_main() {
-  auto made = add_identity("main", child_spec{.name = "main"});
+control::main_parts control::make_main(std::uint64_t outbox_bytes) {
+  auto made = add_identity("main", child_spec{.name = "main", .outbox_bytes = outbox_bytes});
   if (!made) throw error(made.error());
   identity& its = **made;
   its.is_main = true;

@@ -48,7 +48,7 @@ class control final : public executor {
     os::mapping out;
     os::fd doorbell;
   };
-  main_parts make_main();
+  main_parts make_main(std::uint64_t outbox_bytes = default_outbox_bytes);
   /// Starts the thread. `decides`: whom deaths are told. `signals`: descriptor of the signals that the process takes.
   void start(supervisor& decides, os::fd signals);
   /// Kills what still runs, reaps it and ends the thread.
@@ -148,6 +148,14 @@ class control final : public executor {
   void end_unheld_queues();
   void on_process_start(life& who, const wire::process& wanted, channel::incoming& frame);
   void stop_processes_of(wire::incarnation_id dead);
+
+  // segments.cpp: further segments of outboxes
+  void on_segment_make(life& who, std::uint64_t room);
+  void on_segment_mapped(life& who, std::uint64_t number);
+  void on_segment_share(life& who, const wire::share& said);
+  void on_segment_retired(life& who, std::uint64_t number);
+  void hand_segment(life& to, wire::incarnation_id from, outbox_segments& all, std::uint32_t number,
+                    wire::identity_id owner, std::uint32_t slot);
 
   // closing.cpp: identities that end
   void close(identity& which, const std::string& why);

@@ -187,7 +187,8 @@ void control::boot(life& who) {
                                            of.status_fd, of.doorbell,  of.arguments_fd};
   if (of.checkpoint_fd) fds.push_back(of.checkpoint_fd);
   send(who, wire::frame::boot,
-       wire::boot{of.id, who.id, of.checkpoint_bytes, of.arguments_bytes, of.role, of.type_index}, of.name,
+       wire::boot{of.id, who.id, of.checkpoint_bytes, of.arguments_bytes, of.spec.outbox_bytes, of.role, of.type_index},
+       of.name,
        std::move(fds));
   who.frames_sent = 0;  // the worker counts from the next one
   of.page().attention.store(0, std::memory_order_relaxed);

@@ -93,10 +93,10 @@ program::program(const detail::run_options& how, std::span<const detail::actor_t
     : control_(spawns, types, how.dead_letters,
                {[this](int number) { take_signal(number); },
                 [this](policy::outcome outcome, const std::string& text) { tree_ended(outcome, text); }}) {
-  auto parts = control_.make_main();
+  auto parts = control_.make_main(how.outbox_bytes);
   endpoint_ = std::make_unique<channel::endpoint>(
       channel::endpoint::parts{parts.identity, parts.incarnation, std::move(parts.control), std::move(parts.out),
-                               std::move(parts.doorbell)},
+                               std::move(parts.doorbell), how.outbox_bytes},
       [this](channel::incoming&& frame) { note(std::move(frame)); });
   endpoint_->run_between = [this] { run_between(); };
   supervisor_ = std::make_unique<supervisor>(control_, how.supervisor);

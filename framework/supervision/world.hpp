@@ -37,6 +37,20 @@ inline constexpr std::uint64_t bell_key = 0, signals_key = 1, spawner_key = 2, t
 constexpr std::uint64_t control_key(wire::incarnation_id id) { return first_life_key + 2 * id; }
 constexpr std::uint64_t pidfd_key(wire::incarnation_id id) { return first_life_key + 2 * id + 1; }
 
+/// A further segment of an incarnation's outbox.
+struct outbox_segment {
+  std::shared_ptr<os::fd> memory;
+  std::uint64_t room = 0;
+  bool sealed = false;  // may be handed on
+  /// Who has been handed it, and for the lanes of which mailbox; 0: for replies.
+  std::set<std::pair<wire::incarnation_id, wire::identity_id>> holders;
+};
+/// Those of one incarnation, by number. They live until nobody needs them: the life, and the lanes from it.
+struct outbox_segments {
+  std::map<std::uint32_t, outbox_segment> all;
+  std::uint32_t last = 0;
+};
+
 /// One process's life under an identity: from the spawn request to the reaping.
 struct life {
   wire::incarnation_id id = 0;
@@ -54,6 +68,7 @@ struct life {
   os::fd pidfd;  // none: main
   std::shared_ptr<os::fd> out;
   std::shared_ptr<channel::peer_memory> memory;
+  std::shared_ptr<outbox_segments> segments = std::make_shared<outbox_segments>();
 
   bool attached_early = false;
   bool attached = false;   // lanes may be announced to it
@@ -71,6 +86,8 @@ struct in_lane {
   wire::identity_id sender = 0;
   std::shared_ptr<channel::peer_memory> memory;  // of the sender's incarnation
   std::shared_ptr<os::fd> memory_fd;
+  std::shared_ptr<outbox_segments> segments;
+  std::set<std::uint32_t> used_segments;  // that records in this lane may lie in
   std::shared_ptr<os::fd> doorbell;  // the sender's
   std::uint64_t offset = 0;
   std::uint64_t start = 0;

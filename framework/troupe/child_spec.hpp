@@ -25,6 +25,9 @@ struct shutdown {
   static constexpr shutdown within(std::chrono::milliseconds grace) { return {kind::timed, grace}; }
 };
 
+/// Limit of what an actor's messages and replies hold in large bodies at one time, unless given.
+inline constexpr std::uint64_t default_outbox_bytes = std::uint64_t{1} << 30;
+
 /// What a supervisor knows of a child. Only the name is needed: `spawn<A>({.name = "parser"}, args...)`.
 struct child_spec {
   std::string name;  ///< unique in the program while the identity lives; 1 to 200 bytes
@@ -35,6 +38,9 @@ struct child_spec {
   std::uint32_t lane_bytes = 64 * 1024;
   /// Limit of a checkpoint (checkpointed<State> only); beyond it the turn ends with errc::too_large.
   std::uint64_t checkpoint_bytes = 16 * 1024 * 1024;
+  /// Large bodies that are under way take memory beyond the 64 MiB that each process has for them, up to this many
+  /// bytes; then who sends waits until receivers have read. A larger single body is errc::too_large.
+  std::uint64_t outbox_bytes = default_outbox_bytes;
 };
 
 /// Erlang/OTP's supervisor flags: more than `max_restarts` restarts `within` this time, and the supervisor gives up.

@@ -122,6 +122,8 @@ struct options {
   bool log = true;
   /// How much is kept of the dead letters.
   dead_letter_limits dead_letters = {};
+  /// Of main's own messages; see child_spec::outbox_bytes.
+  std::uint64_t outbox_bytes = default_outbox_bytes;
 };
 
 /// First thing in main: makes the spawner, then calls `body` as the supervisor process. `Actors` are the classes that can
@@ -132,7 +134,7 @@ struct options {
 template <class... Actors, class Body>
 int run(int argc, char** argv, const options& how, Body&& body) {
   static const std::vector<const detail::actor_type*> types{&detail::type_of<Actors>()...};
-  const detail::run_options wanted{how.supervisor, how.log, how.dead_letters};
+  const detail::run_options wanted{how.supervisor, how.log, how.dead_letters, how.outbox_bytes};
   return detail::run_program(argc, argv, wanted, types, [&](detail::runtime& runtime) {
     system sys(runtime);
     if constexpr (std::is_void_v<std::invoke_result_t<Body&, system&>>) {

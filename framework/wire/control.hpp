@@ -40,6 +40,10 @@ enum class frame : std::uint16_t {
   queue_take,     ///< body call: become its consumer -> lanes, then queue_taken
   queue_hold,     ///< body subject: this process has a handle of it
   queue_drop,     ///< body subject: it has one handle less; with the last it consumes no more
+  segment_make,   ///< body number: room for so many bytes of further outbox -> segment_made
+  segment_mapped, ///< body number: this segment is mapped: may be sealed
+  segment_share,  ///< body share: a record or a reply that lies there will be published next
+  segment_retired,  ///< body number: nothing lies there any more, and nothing will
   process_start,  ///< body process, one descriptor: arguments -> process_started
   letters_open,   ///< body call -> letters_opened
   letters_purge,  ///< body purge -> letters_purged
@@ -63,6 +67,9 @@ enum class frame : std::uint16_t {
   queue_made,       ///< body answer
   queue_taken,      ///< body answer; descriptors: cursor, hint, doorbell
   process_started,  ///< body answer (subject: process number, value: pid), descriptor: pidfd
+  segment_made,     ///< body answer (value: its number), descriptor unless status says why not; text: why
+  segment,          ///< body segment; descriptor: a further piece of the outbox of a sender or callee
+  segment_gone,     ///< body segment: it is retired, unmap it
   process_ended,    ///< body exit; text: how
   letters_opened,   ///< body answer (value: bytes), descriptor: the memory of the dead letters, to be read
   letters_purged,   ///< body answer (value: how many)
@@ -121,6 +128,7 @@ struct boot {
   incarnation_id incarnation;
   std::uint64_t checkpoint_bytes;  ///< of one buffer; 0: none, and no descriptor for it
   std::uint64_t args_bytes;
+  std::uint64_t outbox_bytes;  ///< limit of all further segments of its outbox
   role what;
   std::uint32_t actor_type;  ///< index into run's list of actors
 };
@@ -170,6 +178,17 @@ struct down {
   std::int32_t signal;
   down_kind kind;
   std::uint32_t ended;  ///< 1: for good, no restart pending
+};
+/// Segment `number` is for the lane to `to`; with `to` 0, for the asker `asker`.
+struct share { std::uint64_t number; identity_id to; incarnation_id asker; };
+/// Segment `number` of `from`. `owner`, `slot`: the lane that it is for; owner 0: for replies.
+struct segment {
+  incarnation_id from;
+  std::uint64_t number;
+  std::uint64_t bytes;
+  identity_id owner;
+  std::uint32_t slot;
+  std::uint32_t reserved;
 };
 struct process { std::uint64_t tag; std::uint64_t args_bytes; };
 

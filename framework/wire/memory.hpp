@@ -93,12 +93,30 @@ struct request_part {
   std::uint64_t deadline_ns;  ///< CLOCK_MONOTONIC, absolute
 };
 static_assert(sizeof(request_part) == 16);
-/// A piece of the sender's outbox; `offset` from the start of its out-memory.
+/// A piece of the sender's outbox; `offset` from the start of its out-memory, or in a further segment.
 struct block {
   std::uint64_t offset;
   std::uint64_t bytes;
 };
 static_assert(sizeof(block) == 16);
+
+/// The outbox goes on in further segments: a memfd each, for what does not fit into the out-memory. An offset has the
+/// segment's number above these bits (0: the out-memory) and the place in the segment below.
+/// Only writer: the incarnation. Sealed like the out-memory before any other process gets it.
+inline constexpr unsigned segment_shift = 40;
+inline constexpr std::uint32_t max_segment = (std::uint32_t{1} << 23) - 1;  ///< numbers from 1
+inline constexpr std::uint64_t least_segment_room = std::uint64_t{64} << 20;
+inline constexpr std::uint64_t segment_begin = 4096;  ///< the first page holds nothing, so that place 0 is no place
+inline constexpr std::uint64_t segment_bytes(std::uint64_t room) { return segment_begin + room; }
+inline constexpr std::uint32_t segment_of(std::uint64_t offset) {
+  return static_cast<std::uint32_t>(offset >> segment_shift);
+}
+inline constexpr std::uint64_t place_in_segment(std::uint64_t offset) {
+  return offset & ((std::uint64_t{1} << segment_shift) - 1);
+}
+inline constexpr std::uint64_t offset_in_segment(std::uint32_t segment, std::uint64_t place) {
+  return (std::uint64_t{segment} << segment_shift) | place;
+}
 inline constexpr std::uint16_t max_blocks = 16;
 inline constexpr std::uint32_t pad_bytes = 8;
 

@@ -16,15 +16,18 @@ void loop::note(channel::incoming&& frame) {
 void loop::apply_frames() {
   std::deque<channel::incoming> frames;
   std::vector<std::uint32_t> writable;
+  bool look = false;
   {
     const std::lock_guard lock(endpoint_.mutex());
     frames.swap(noted_);
     writable.swap(writable_);
     has_noted_ = false;
+    look = std::exchange(look_, false);
     if (stop_frame_) stop_ = stop_reason::shutdown;
   }
   for (auto& frame : frames) apply(frame);
   for (const auto slot : writable) replies_.flush(slot);
+  if (look) replies_.release_read();
 }
 
 void loop::apply(channel::incoming& frame) {
@@ -32,6 +35,7 @@ void loop::apply(channel::incoming& frame) {
   wire::reply_end end{};
   wire::down down{};
   wire::slot_position kept{};
+  wire::segment segment{};
   switch (frame.type) {
     case wire::frame::go: go_ = true; return;
     case wire::frame::lane: return add_lane(frame);
@@ -49,6 +53,14 @@ void loop::apply(channel::incoming& frame) {
         lane->reply_pipe = std::move(frame.fds[0]);
         replies_.pipe_arrived(*lane);
         mailbox_.look_again(end.slot);
+      }
+      return;
+    case wire::frame::segment:
+    case wire::frame::segment_gone:
+      if (frame.take(segment)) {
+        const std::lock_guard lock(endpoint_.mutex());
+        endpoint_.segment_news(frame);
+        mailbox_.look_again(segment.slot);
       }
       return;
     case wire::frame::down:

@@ -16,7 +16,7 @@ detail::worker_context* the_context = nullptr;
 
 channel::endpoint::parts parts_of(birth& born) {
   return {born.its.identity, born.its.incarnation, std::move(born.control), std::move(born.out),
-          born.doorbell.duplicate()};
+          born.doorbell.duplicate(), born.its.outbox_bytes};
 }
 
 }  // namespace
@@ -40,6 +40,7 @@ loop::loop(birth&& born, const detail::actor_type& type)
     writable_.push_back(static_cast<std::uint32_t>(key - channel::endpoint::owner_key));
     has_noted_ = true;
   };
+  endpoint_.on_look = [this] { has_noted_ = look_ = true; };
 }
 
 loop::~loop() { the_context = nullptr; }
@@ -201,7 +202,8 @@ void loop::end() {
 /// What came beside the record in hand.
 class loop::received final : public detail::attachments {
  public:
-  received(const channel::inbound& lane, const channel::record& record) : lane_(lane), record_(record) {}
+  received(const channel::inbound& lane, const channel::record& record)
+      : lane_(lane), record_(record), while_it_is_read_(lane.memory->hold(record)) {}
   std::uint32_t attach(channel::block_ptr) override { return 0; }
   std::span<const std::byte> attached(std::uint32_t index) override {
     if (index >= record_.block_count()) throw error(errc::corrupt, "a payload that the message does not hold");
@@ -214,6 +216,7 @@ class loop::received final : public detail::attachments {
  private:
   const channel::inbound& lane_;
   const channel::record& record_;
+  const std::vector<std::shared_ptr<const void>> while_it_is_read_;
 };
 
 void loop::handle(channel::inbound& lane, const channel::record& record) {
@@ -246,10 +249,10 @@ bool loop::skip(const channel::inbound& lane, const channel::record& record) {
 void loop::invoke(channel::inbound& lane, const channel::record& record) {
   const detail::handler_entry* entry = type_.find(record.header.message);
   if (entry == nullptr) return unhandled(lane, record);
-  received along(lane, record);
-  detail::reader from(record.body.data(), record.body.size(), &along);
   bool decoded = false;
   try {
+    received along(lane, record);
+    detail::reader from(record.body.data(), record.body.size(), &along);
     entry->invoke(*actor_, from, decoded);
   } catch (const error& e) {
     if (decoded || e.code() != errc::corrupt) throw;

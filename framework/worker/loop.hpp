@@ -105,6 +105,7 @@ class loop final : public detail::worker_context {
   bool go_ = false;
   std::optional<wire::slot_position> kept_;  // the last letter that the supervisor has
   std::optional<stop_reason> stop_;
+  bool look_ = false;        // guarded by the endpoint's mutex
   bool stop_frame_ = false;  // guarded by the endpoint's mutex
 
   detail::deferral current_;  // the request in hand; incarnation 0: none, or answered

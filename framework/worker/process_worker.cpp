@@ -33,7 +33,8 @@ void run_process(birth&& born) {
   std::atomic<bool> go{false};
   channel::endpoint* self = nullptr;
   channel::endpoint endpoint(
-      {born.its.identity, born.its.incarnation, std::move(born.control), std::move(born.out), std::move(born.doorbell)},
+      {born.its.identity, born.its.incarnation, std::move(born.control), std::move(born.out), std::move(born.doorbell),
+       born.its.outbox_bytes},
       [&](channel::incoming&& frame) {
         if (frame.type == wire::frame::go) go = true;
         if (frame.type == wire::frame::stop && self != nullptr) self->interrupt();

@@ -47,6 +47,7 @@ void replies::value(const detail::deferral& to, std::uint64_t reply_type, const 
   }
   detail::writer second(block->data, block->bytes);
   encode(body, second);
+  endpoint_.share_segment(block->offset, 0, to.incarnation);
   const wire::block where{block->offset, block->bytes};
   submit({to,
           make_frame(wire::reply_kind::value, wire::reply_flag_in_outbox, to, reply_type,
@@ -104,6 +105,12 @@ bool replies::write(channel::inbound& lane, outgoing_replies& link, const frame&
 void replies::release_read(channel::inbound& lane, outgoing_replies& link) {
   const std::uint32_t taken = lane.reader.replies_taken(endpoint_.incarnation());
   while (!link.unread.empty() && link.unread.front().first <= taken) link.unread.pop_front();
+}
+
+void replies::release_read() {
+  for (auto& [slot, link] : links_) {
+    if (channel::inbound* lane = mailbox_.find(slot); lane != nullptr) release_read(*lane, link);
+  }
 }
 
 void replies::pipe_arrived(channel::inbound& lane) {

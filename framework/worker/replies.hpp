@@ -35,6 +35,8 @@ class replies {
   void forget(std::uint32_t slot);
   /// Whether any pipe is waited for.
   bool waiting() const noexcept { return watched_ > 0; }
+  /// Frees what askers have read.
+  void release_read();
 
  private:
   struct frame {

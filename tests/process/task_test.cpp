@@ -258,7 +258,7 @@ TEST_CASE("a message whose coroutine died is in flight: it is handled again") {
 }
 
 TEST_CASE("a stop ends the waits of a coroutine, and the worker ends in order") {
-  in_program<Clerk, Desk>([](troupe::system& sys) {
+  const auto ended = in_program<Clerk, Desk>(logged(), [](troupe::system& sys) {
     const Shop shop(sys);
     auto rest = shop.middle.ask(Rest{60'000}, 60s);
     EXPECT(always([&] { return sys.count().workers == 3; }, 50ms));
@@ -266,13 +266,15 @@ TEST_CASE("a stop ends the waits of a coroutine, and the worker ends in order") 
     EXPECT_EQ(error_of([&] { return rest.get(); }).code(), troupe::errc::outcome_unknown);
 
     auto other = sys.spawn<Desk>("other");
-    freeze(sys, shop.first);
+    const pid_t pid = freeze(sys, shop.first);
     auto sum = other.ask(shop.order<Sum>(1), 60s);
     EXPECT(eventually([] { return total(0) == 1; }));
     sys.stop(other);
     EXPECT_EQ(error_of([&] { return sum.get(); }).code(), troupe::errc::outcome_unknown);
     EXPECT_EQ(sys.count().deaths, 0UL);
+    ::kill(pid, SIGCONT);
   });
+  CHECK(ended.log.find("did not stop") == std::string::npos);  // none had to be killed
 }
 
 TEST_CASE("main runs tasks, too") {

@@ -181,8 +181,15 @@ TEST_CASE("an actor sends a payload of its own, and an empty one arrives empty")
   });
 }
 
+/// Main's outbox has no further segments.
+troupe::options small_outbox() {
+  auto how = quiet();
+  how.outbox_bytes = 0;
+  return how;
+}
+
 TEST_CASE("what exceeds the outbox is refused as too large, and the link lives on") {
-  in_program<Sink>([](troupe::system& sys) {
+  in_program<Sink>(small_outbox(), [](troupe::system& sys) {
     auto sink = sys.spawn<Sink>("sink");
     EXPECT_EQ(error_of([&] { sys.payload((64UL << 20) + 1); }).code(), troupe::errc::too_large);
     Blob blob;
@@ -195,7 +202,7 @@ TEST_CASE("what exceeds the outbox is refused as too large, and the link lives o
 }
 
 TEST_CASE("the outbox is full until receivers have read, then there is room again") {
-  in_program<Sink, Recorder>([](troupe::system& sys) {
+  in_program<Sink, Recorder>(small_outbox(), [](troupe::system& sys) {
     auto sink = sys.spawn<Sink>("sink");
     for (int i = 0; i < 3; ++i) {
       auto one = sys.payload(40UL << 20);

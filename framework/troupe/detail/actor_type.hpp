@@ -213,7 +213,6 @@ std::unique_ptr<actor> make_actor(reader& from) {
 }
 
 template <class A>
-template <class A>
 consteval unsigned commit_every_of() {
   if constexpr (requires { A::commit_every; }) {
     constexpr bool in_turns = turns_of<A>() != turns::none;

@@ -70,6 +70,7 @@ struct run_options {
   supervisor_flags supervisor;
   bool log;
   dead_letter_limits dead_letters;
+  std::uint64_t outbox_bytes;
 };
 
 int run_program(int argc, char** argv, const run_options& how, std::span<const actor_type* const> types,
