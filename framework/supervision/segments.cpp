@@ -1,5 +1,7 @@
 // Further segments of outboxes: made for a sender, sealed, handed to those who read what lies there, and taken back.
 
+#include <algorithm>
+
 #include "os/memory.hpp"
 #include "supervision/control.hpp"
 
@@ -16,20 +18,27 @@ std::uint32_t free_number(const outbox_segments& of) {
   return number;
 }
 
-std::uint64_t room_of(const outbox_segments& of) {
-  std::uint64_t room = 0;
-  for (const auto& [number, each] : of.all) room += each.room;
-  return room;
+/// Whether one more segment keeps within the limit. Each costs this process a descriptor, so small ones are counted, too.
+bool within_limit(const outbox_segments& of, std::uint64_t room, std::uint64_t limit) {
+  constexpr std::uint64_t small_ones = 16;
+  std::uint64_t used = 0;
+  for (const auto& [number, each] : of.all) used += each.room;
+  const bool few = of.all.size() < limit / wire::least_segment_room + small_ones;
+  return few && room > 0 && used <= limit && room <= limit - used;
+}
+
+/// Whether this incarnation may get replies from `callee`.
+bool asks(const identity& callee, wire::incarnation_id asker) {
+  return std::any_of(callee.lanes.begin(), callee.lanes.end(),
+                     [&](const auto& lane) { return lane->asks && lane->memory->incarnation == asker; });
 }
 
 }  // namespace
 
 void control::on_segment_make(life& who, std::uint64_t room) {
   const auto refuse = [&](const std::string& why) { send(who, wire::frame::segment_made, wire::segment{}, why); };
-  const std::uint64_t limit = who.of->spec.outbox_bytes;
-  const std::uint64_t used = room_of(*who.segments);
   const std::uint32_t number = free_number(*who.segments);
-  if (room == 0 || number == 0 || used > limit || room > limit - used) return refuse("its limit is reached");
+  if (number == 0 || !within_limit(*who.segments, room, who.of->spec.outbox_bytes)) return refuse("its limit is reached");
   try {
     const std::uint64_t bytes = wire::segment_bytes(room);
     auto memory = std::make_shared<os::fd>(os::make_memory("troupe-segment", bytes));
@@ -66,12 +75,16 @@ void control::hand_segment(life& to, wire::incarnation_id from, outbox_segments&
 
 void control::on_segment_share(life& who, const wire::share& said) {
   const auto number = static_cast<std::uint32_t>(said.number);
+  const auto found = who.segments->all.find(number);
+  if (found == who.segments->all.end()) return;
   if (said.to == 0) {
-    if (life* asker = find_life(said.asker)) hand_segment(*asker, who.id, *who.segments, number, 0, 0);
+    life* asker = asks(*who.of, said.asker) ? find_life(said.asker) : nullptr;
+    const bool has_it = found->second.holders.contains({said.asker, 0});
+    if (asker != nullptr && !has_it) hand_segment(*asker, who.id, *who.segments, number, 0, 0);
     return;
   }
   identity* to = find_identity(said.to);
-  if (to == nullptr || !who.segments->all.contains(number)) return;
+  if (to == nullptr) return;
   for (auto& lane : to->lanes) {
     if (lane->memory->incarnation != who.id || !lane->used_segments.insert(number).second) continue;
     if (to->consumer != nullptr && lane->announced) {

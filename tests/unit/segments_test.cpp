@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "channel/segments.hpp"
-#include "unit/lane_fixture.hpp"
+#include "unit/mailbox_fixture.hpp"
 
 using namespace troupe;
 
@@ -167,6 +167,23 @@ TEST_CASE("a body beyond its segment is no record, and one of a turn that died i
   publish_outside(lane, {wire::offset_in_segment(2, wire::segment_begin), 4097}, 0);
   out.peer->add_segment(2, memory_of(4096));
   CHECK(reader.peek(got) == channel::lane_reader::state::corrupt);
+}
+
+TEST_CASE("a record whose segment has not come holds up its own lane only, and lets its receiver sleep") {
+  lane_fixture::box box;
+  lane_fixture::peer one(box, 0, 10, 1), other(box, 1, 20, 2);
+  one.tell({1});
+  publish_outside(one.writer, {wire::offset_in_segment(1, wire::segment_begin), 8}, 0);
+  one.hint();
+  one.tell({2});
+  other.tell({3});
+  other.tell({4});
+  CHECK(box.take_all() == lane_fixture::numbers{1, 3, 4});
+  CHECK(box.mail.prepare_sleep());
+  box.mail.woke();
+  one.out.peer->add_segment(1, memory_of(4096));
+  box.mail.look_again(0);
+  CHECK(box.take_all() == lane_fixture::numbers{5, 2});
 }
 
 }  // namespace
