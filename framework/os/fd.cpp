@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <vector>
 
 #include <troupe/error.hpp>
@@ -39,13 +40,21 @@ void raise_descriptor_limit() noexcept {
 
 namespace {
 
+bool close_range_works = true;  // a child inherits what its parent has found out
+
+// Closing one by one up to the limit would take seconds: containers have limits of a billion.
+void close_listed(unsigned first, unsigned last) {
+  for (const int number : numbers_in("/proc/self/fd")) {
+    const auto open = static_cast<unsigned>(number);
+    if (open >= first && open <= last) ::close(number);
+  }
+}
+
 void close_between(unsigned first, unsigned last) {
   if (first > last) return;
-  if (::close_range(first, last, 0) == 0) return;
-  // Some containers refuse close_range; walk the table instead.
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  for (unsigned n = first; n <= last && n < limit.rlim_cur; ++n) ::close(static_cast<int>(n));
+  if (close_range_works && ::close_range(first, last, 0) == 0) return;
+  close_range_works = false;
+  close_listed(first, last);
 }
 
 }  // namespace
@@ -63,13 +72,17 @@ void close_all_but(std::span<const int> keep) {
   close_between(next, ~0U);
 }
 
-std::size_t count_open() {
-  DIR* table = ::opendir("/proc/self/fd");
-  if (table == nullptr) fail("list the open descriptors");
-  std::size_t count = 0;
-  while (::readdir(table) != nullptr) ++count;
-  ::closedir(table);
-  return count - 3;  // ".", ".." and the listing's own
+std::vector<int> numbers_in(const char* folder) {
+  DIR* all = ::opendir(folder);
+  if (all == nullptr) fail("list a folder of /proc");
+  std::vector<int> numbers;
+  while (const dirent* entry = ::readdir(all)) {
+    if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9') numbers.push_back(std::atoi(entry->d_name));
+  }
+  ::closedir(all);
+  return numbers;
 }
+
+std::size_t count_open() { return numbers_in("/proc/self/fd").size() - 1; }  // without the listing's own
 
 }  // namespace troupe::os

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <span>
 #include <utility>
+#include <vector>
 
 namespace troupe::os {
 
@@ -40,6 +41,9 @@ void raise_descriptor_limit() noexcept;
 
 /// Closes every descriptor above 2 that is not in `keep`.
 void close_all_but(std::span<const int> keep);
+
+/// The entries of a folder of /proc that are numbers. Throws error(errc::os).
+std::vector<int> numbers_in(const char* folder);
 
 /// Number of open descriptors of this process.
 std::size_t count_open();

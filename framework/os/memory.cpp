@@ -7,6 +7,8 @@
 
 #include <cerrno>
 
+#include <troupe/error.hpp>
+
 namespace troupe::os {
 
 mapping::mapping(const fd& memory, std::uint64_t size, access how, std::uint64_t offset) : size_(size) {
@@ -51,7 +53,11 @@ void seal_memory(const fd& memory, seal how) {
   int seals = F_SEAL_SHRINK | F_SEAL_GROW;
   if (how != seal::size_first) seals |= F_SEAL_SEAL;
   if (how == seal::one_writer) seals |= F_SEAL_FUTURE_WRITE;
-  if (::fcntl(memory.get(), F_ADD_SEALS, seals) != 0) fail("seal shared memory");
+  if (::fcntl(memory.get(), F_ADD_SEALS, seals) == 0) return;
+  if (errno != ENOSYS && errno != EPERM && errno != EINVAL) fail("seal shared memory");
+  throw error(errc::os, "seal shared memory", errno,
+              "without it one process could harm the memory of another; it takes Linux 5.1 and, in a container, a seccomp "
+              "profile that allows it");
 }
 
 bool has_fixed_size(const fd& memory, std::uint64_t size) noexcept {

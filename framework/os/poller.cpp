@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 
 namespace troupe::os {
@@ -16,6 +17,9 @@ std::uint32_t to_epoll(std::uint8_t interests) {
          ((interests & poller::write) != 0 ? std::uint32_t{EPOLLOUT} : 0U) |
          ((interests & poller::edge) != 0 ? std::uint32_t{EPOLLET} : 0U);
 }
+
+// Linux has it since 5.11, and containers may refuse it.
+std::atomic<bool> has_pwait2{true};
 
 timespec remaining(time_point until) {
   const auto left = std::max(std::chrono::nanoseconds{0},
@@ -46,8 +50,12 @@ std::size_t poller::wait(std::span<event> into, std::optional<time_point> until)
   const int most = static_cast<int>(std::min(into.size(), ready.size()));
   timespec left{};
   if (until) left = remaining(*until);
-  int count = ::epoll_pwait2(epoll_.get(), ready.data(), most, until ? &left : nullptr, nullptr);
-  if (count < 0 && errno == ENOSYS) {  // before Linux 5.11: whole milliseconds, rounded up
+  int count = -1;
+  if (has_pwait2.load(std::memory_order_relaxed)) {
+    count = ::epoll_pwait2(epoll_.get(), ready.data(), most, until ? &left : nullptr, nullptr);
+    if (count < 0 && (errno == ENOSYS || errno == EPERM)) has_pwait2.store(false, std::memory_order_relaxed);
+  }
+  if (!has_pwait2.load(std::memory_order_relaxed)) {  // whole milliseconds, rounded up
     const long ms = left.tv_sec * 1000 + (left.tv_nsec + 999'999) / 1'000'000;
     count = ::epoll_wait(epoll_.get(), ready.data(), most, until ? static_cast<int>(ms) : -1);
   }

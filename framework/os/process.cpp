@@ -1,10 +1,6 @@
 #include "os/process.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <linux/futex.h>
-#include <linux/sched.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -16,62 +12,19 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include <troupe/error.hpp>
+
 namespace troupe::os {
-
-namespace {
-
-// glibc keeps the thread id where the kernel was told to clear it; a raw clone must point there, or the child believes
-// that it is its parent (recursive mutexes, pthread_kill).
-void* thread_id_address() noexcept {
-  void* address = nullptr;
-  return ::prctl(PR_GET_TID_ADDRESS, &address) == 0 ? address : nullptr;
-}
-
-// Our caller's list head was registered for the caller's own task; the child has none until it says so.
-void register_robust_list() noexcept {
-  void* head = nullptr;
-  std::size_t size = 0;
-  const auto parent_view = ::syscall(SYS_get_robust_list, 0, &head, &size);
-  if (parent_view == 0 && head != nullptr) ::syscall(SYS_set_robust_list, head, size);
-}
-
-void* saved_robust_list = nullptr;
-std::size_t saved_robust_size = 0;
-
-}  // namespace
-
-int clone_process(kinship whose) noexcept {
-  ::syscall(SYS_get_robust_list, 0, &saved_robust_list, &saved_robust_size);
-  clone_args wanted{};
-  wanted.flags = CLONE_CLEAR_SIGHAND | (whose == kinship::sibling ? CLONE_PARENT : 0);
-  if (void* address = thread_id_address(); address != nullptr) {
-    wanted.flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
-    wanted.child_tid = reinterpret_cast<std::uint64_t>(address);
-  }
-  wanted.exit_signal = 0;
-  const long pid = ::syscall(SYS_clone3, &wanted, sizeof wanted);
-  return pid < 0 ? -errno : static_cast<int>(pid);
-}
-
-void become_worker() noexcept {
-  if (saved_robust_list != nullptr) {
-    ::syscall(SYS_set_robust_list, saved_robust_list, saved_robust_size);
-  } else {
-    register_robust_list();
-  }
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  for (int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE}) ::signal(number, SIG_IGN);
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-}
 
 void restore_terminate() noexcept { ::signal(SIGTERM, SIG_DFL); }
 
 fd open_pidfd(int pid) {
   fd pidfd{static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))};
-  if (!pidfd) fail("open a process");
-  return pidfd;
+  if (pidfd) return pidfd;
+  if (errno != ENOSYS && errno != EPERM) fail("open a process");
+  throw error(errc::os, "pidfd_open", errno,
+              "without it nobody would know that a worker has died; it takes Linux 5.4 and, in a container, a seccomp "
+              "profile that allows it");
 }
 
 std::optional<exit_status> reap(const fd& pidfd) noexcept {
@@ -95,20 +48,41 @@ void reap_unknown(const std::function<bool(int pid)>& known) {
   }
 }
 
+namespace {
+
+struct stat_line {
+  std::string name;
+  char state = 0;
+  int parent = 0;
+};
+
+/// Of /proc/PID/stat: "PID (name) state parent ...", where the name may hold anything.
+stat_line read_stat(const std::string& pid) {
+  const fd file{::open(("/proc/" + pid + "/stat").c_str(), O_RDONLY | O_CLOEXEC)};
+  char text[256] = {};
+  if (!file || ::read(file.get(), text, sizeof text - 1) <= 0) return {};
+  const std::string line = text;
+  const std::size_t open = line.find('('), close = line.rfind(')');
+  if (open == line.npos || close == line.npos || close + 4 >= line.size()) return {};
+  return {line.substr(open + 1, close - open - 1), line[close + 2], std::atoi(line.c_str() + close + 4)};
+}
+
+}  // namespace
+
+void reap_named(const std::string& name, const std::function<bool(int pid)>& known) {
+  for (const int pid : numbers_in("/proc")) {
+    const stat_line its = read_stat(std::to_string(pid));
+    if (its.state != 'Z' || its.parent != ::getpid() || its.name != name || known(pid)) continue;
+    siginfo_t info{};
+    ::waitid(P_PID, static_cast<id_t>(pid), &info, static_cast<int>(WEXITED | WNOHANG | __WALL));
+  }
+}
+
 bool send_signal(const fd& pidfd, int number) noexcept {
   return ::syscall(SYS_pidfd_send_signal, pidfd.get(), number, nullptr, 0) == 0;
 }
 
-std::vector<int> thread_ids() {
-  DIR* tasks = ::opendir("/proc/self/task");
-  if (tasks == nullptr) fail("list the threads");
-  std::vector<int> ids;
-  while (const dirent* entry = ::readdir(tasks)) {
-    if (entry->d_name[0] != '.') ids.push_back(std::atoi(entry->d_name));
-  }
-  ::closedir(tasks);
-  return ids;
-}
+std::vector<int> thread_ids() { return numbers_in("/proc/self/task"); }
 
 std::string thread_name(int tid) {
   const fd file{::open(("/proc/self/task/" + std::to_string(tid) + "/comm").c_str(), O_RDONLY | O_CLOEXEC)};
@@ -143,12 +117,10 @@ int read_signal(const fd& signals) noexcept {
   return ::read(signals.get(), &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
 }
 
-void ignore_all_signals() noexcept {
-  for (int number = 1; number < NSIG; ++number) {
-    // What a fault of our own raises must still end the process.
-    if (number == SIGSEGV || number == SIGBUS || number == SIGILL || number == SIGFPE || number == SIGABRT) continue;
-    ::signal(number, SIG_IGN);
-  }
+void block_all_signals() noexcept {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, nullptr);
 }
 
 void ignore_sigpipe() noexcept { ::signal(SIGPIPE, SIG_IGN); }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -10,18 +9,6 @@
 
 namespace troupe::os {
 
-enum class kinship : std::uint8_t {
-  child,    ///< the caller's child
-  sibling,  ///< a child of the caller's parent, which alone reaps it
-};
-/// Forks by raw clone3 with exit signal 0: the child sends no SIGCHLD and is invisible to waitpid(-1). The caller must
-/// be single-threaded. Returns the child's pid, 0 in the child, or the negated errno value.
-int clone_process(kinship whose) noexcept;
-
-/// To be called first in a process made by clone_process: ignores INT, TERM, HUP, QUIT and PIPE, unblocks every
-/// signal, gives glibc its robust list back and dies with its parent.
-void become_worker() noexcept;
-
 /// SIGTERM ends this process again, as it would a program of its own.
 void restore_terminate() noexcept;
 
@@ -30,13 +17,16 @@ struct exit_status {
   int signal = 0;   ///< what killed it, or 0
   bool core = false;
 };
-/// A descriptor that becomes readable when the process has died. Throws error(errc::os).
+/// A descriptor that becomes readable when the process has died. Throws error(errc::os), which says so if this machine
+/// has no pidfd_open at all.
 fd open_pidfd(int pid);
 /// Takes the exit status of a dead child. None: it has not died yet. Status unknown (someone else reaped it): code -1.
 std::optional<exit_status> reap(const fd& pidfd) noexcept;
 /// Reaps a dead child that was made with exit signal 0 and that `known` does not know. Looks at one child: where a known
 /// one is dead too, call again when that one has been reaped.
 void reap_unknown(const std::function<bool(int pid)>& known);
+/// Reaps the dead children of this name that `known` does not know, whatever their exit signal.
+void reap_named(const std::string& name, const std::function<bool(int pid)>& known);
 /// False: it is dead already.
 bool send_signal(const fd& pidfd, int number) noexcept;
 
@@ -55,8 +45,9 @@ fd take_signals();
 /// The next signal read from that descriptor, 0: none.
 int read_signal(const fd& signals) noexcept;
 void ignore_sigpipe() noexcept;
-/// Every signal that can be ignored.
-void ignore_all_signals() noexcept;
+/// The calling thread takes no signal any more, but for those that cannot be blocked and its own faults. What it forks
+/// can unblock them, and finds nothing ignored that was not before.
+void block_all_signals() noexcept;
 /// Ends the process at once: no destructors, no atexit handlers. Flushes nothing.
 [[noreturn]] void exit_now(int code) noexcept;
 

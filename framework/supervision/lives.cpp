@@ -125,6 +125,7 @@ void control::on_spawned(const wire::spawn_reply& reply) {
   identity& of = *who->of;
   if (reply.pid <= 0) {
     const error why(errc::spawn_failed, "fork a worker", -reply.pid, "no process can be made for " + of.name);
+    look_for_strays_ = 5;
     end_life(*who);
     return start_failed(of, errc::spawn_failed, why.what());
   }
@@ -153,12 +154,14 @@ void control::spawner_died() {
                           : "the spawner process has died: no worker can be started or restarted any more; those that "
                             "run go on");
   look_for_strays_ = 5;
-  std::vector<life*> unborn;
+  std::vector<wire::incarnation_id> unborn;
   for (auto& [id, who] : lives_) {
-    if (who->now == life::stage::spawning && who.get() != main_) unborn.push_back(who.get());
+    if (who->now == life::stage::spawning) unborn.push_back(id);
   }
   // One that was forked and not answered for finds its control socket hung up, and exits.
-  for (life* who : unborn) {
+  for (const auto id : unborn) {
+    life* who = find_life(id);
+    if (who == nullptr) continue;  // the twin has died, too, and a start that met it has ended all of these
     identity& of = *who->of;
     const bool stopping = who->stop_asked;
     end_life(*who);
@@ -170,12 +173,11 @@ void control::spawner_died() {
   }
 }
 
-/// Children that the dead spawner has forked and not told of.
+/// Looks for a while: what was half-born exits when it finds its control socket hung up.
 void control::reap_strays() {
   if (look_for_strays_ == 0) return;
   --look_for_strays_;
-  os::reap_unknown([this](int pid) {
-    if (spawner_.owns(pid)) return true;
+  spawner_.reap_stray([this](int pid) {
     return std::any_of(lives_.begin(), lives_.end(), [pid](const auto& each) { return each.second->pid == pid; });
   });
 }

@@ -7,6 +7,7 @@
 #include <iostream>
 #include <map>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include <troupe/detail/runtime.hpp>
@@ -28,6 +29,16 @@ constexpr std::chrono::seconds main_may_take{1};
 void flush_stdio() {
   std::cout.flush();
   std::fflush(nullptr);
+}
+
+/// Old containers refuse clone3 with EPERM, upon which a newer libc can make no thread; better now than in the middle.
+void require_threads() {
+  try {
+    std::thread([] {}).join();
+  } catch (const std::system_error& e) {
+    throw error(errc::os, "start a thread", e.code().value(),
+                "a container that refuses clone3 must do so with ENOSYS, or its libc starts no thread");
+  }
 }
 
 void require_single_thread() {
@@ -260,7 +271,12 @@ int run_program(int, char**, const run_options& how, std::span<const actor_type*
   int signal = 0;
   {
     spawner spawns(types);
+    require_threads();
     log_to_stderr(how.log);
+    if (spawns.makes_orphans()) {
+      log_line("this machine refuses clone with CLONE_PARENT: workers are forked twice, so they send SIGCHLD and "
+               "waitpid(-1) sees them");
+    }
     program running(how, types, spawns, os::take_signals());
     try {
       code = body(running);

@@ -6,6 +6,7 @@
 #include <troupe/detail/worker_main.hpp>
 #include <troupe/error.hpp>
 
+#include "os/clone.hpp"
 #include "os/poller.hpp"
 #include "os/process.hpp"
 #include "os/socket.hpp"
@@ -13,6 +14,9 @@
 namespace troupe::supervision {
 
 namespace {
+
+// Also of its children until they are let go, so a dead child of that name that nobody knows is a stray.
+constexpr const char* spawner_name = "troupe-spawner";
 
 [[noreturn]] void become_actor(os::fd control, std::span<const detail::actor_type* const> types) {
   os::become_worker();
@@ -24,11 +28,11 @@ namespace {
 /// The life of a spawner, or of its twin, which sleeps until it is asked for something.
 [[noreturn]] void serve(os::fd socket, std::span<const detail::actor_type* const> types) {
   os::become_worker();
-  os::ignore_all_signals();
+  os::block_all_signals();
   const int keep[] = {socket.get()};
   os::close_all_but(keep);
   os::make_blocking(socket);
-  os::name_thread("troupe-spawner");
+  os::name_thread(spawner_name);
   std::array<std::byte, sizeof(wire::spawn_request)> buffer;
   for (;;) {
     os::packet packet;
@@ -39,14 +43,14 @@ namespace {
     if (pid == 0 && wanted.incarnation == 0) serve(std::move(packet.fds[0]), types);
     if (pid == 0) become_actor(std::move(packet.fds[0]), types);
     packet.fds.clear();  // a copy kept here would hide the worker's death from its readers
-    const wire::spawn_reply reply{wanted.incarnation, pid, 0};
+    const wire::spawn_reply reply{wanted.incarnation, pid, os::siblings_are_orphans() ? 1U : 0U};
     os::send_packet(socket, std::as_bytes(std::span(&reply, 1)), {});
   }
 }
 
 }  // namespace
 
-spawner::spawner(std::span<const detail::actor_type* const> types) {
+spawner::spawner(std::span<const detail::actor_type* const> types) : program_adopts_(os::adopts_orphans()) {
   auto [ours, theirs] = os::packet_pair();
   active_.pid = os::clone_process(os::kinship::child);
   if (active_.pid == 0) {
@@ -58,7 +62,9 @@ spawner::spawner(std::span<const detail::actor_type* const> types) {
   active_.socket = std::move(ours);
   active_.pidfd = os::open_pidfd(active_.pid);
   bool alive = request_twin();
-  while (alive && !twin_.socket && os::wait_ready(active_.socket.get(), os::poller::read, std::nullopt)) answer(alive);
+  while (alive && unanswered_ > 0 && os::wait_ready(active_.socket.get(), os::poller::read, std::nullopt)) {
+    answer(alive);
+  }
 }
 
 spawner::~spawner() {
@@ -85,6 +91,8 @@ bool spawner::request_twin() {
 bool spawner::request(wire::incarnation_id who, const os::fd& control) noexcept {
   const wire::spawn_request wanted{who};
   const int fds[] = {control.get()};
+  ++unanswered_;
+  adopt_while_unanswered();
   for (;;) {
     const os::io how = os::send_packet(active_.socket, std::as_bytes(std::span(&wanted, 1)), fds);
     if (how != os::io::again) return how == os::io::done;
@@ -92,27 +100,37 @@ bool spawner::request(wire::incarnation_id who, const os::fd& control) noexcept 
   }
 }
 
+void spawner::adopt_while_unanswered() const noexcept {
+  if (!program_adopts_ && orphans_.value_or(true)) os::adopt_orphans(unanswered_ > 0);
+}
+
+void spawner::answered(const wire::spawn_reply& reply) {
+  if (unanswered_ > 0) --unanswered_;
+  adopt_while_unanswered();
+  orphans_ = reply.orphan != 0;
+  if (reply.incarnation != 0 || reply.pid <= 0) return;  // no twin: the next death of the spawner is its last
+  twin_ = {std::move(twin_to_be_), os::open_pidfd(reply.pid), reply.pid};
+}
+
 std::optional<wire::spawn_reply> spawner::answer(bool& alive) {
   std::array<std::byte, sizeof(wire::spawn_reply)> buffer;
   os::packet packet;
-  for (;;) {
-    const os::io how = os::receive_packet(active_.socket, buffer, packet);
-    if (how == os::io::again) return std::nullopt;
-    if (how != os::io::done || packet.size != sizeof(wire::spawn_reply)) {
-      alive = false;
-      return std::nullopt;
-    }
-    wire::spawn_reply reply{};
-    std::memcpy(&reply, buffer.data(), sizeof reply);
-    if (reply.incarnation != 0) return reply;
-    if (reply.pid <= 0) return std::nullopt;  // no twin: the next death of the spawner is its last
-    twin_ = {std::move(twin_to_be_), os::open_pidfd(reply.pid), reply.pid};
+  const os::io how = os::receive_packet(active_.socket, buffer, packet);
+  if (how == os::io::again) return std::nullopt;
+  if (how != os::io::done || packet.size != sizeof(wire::spawn_reply)) {
+    alive = false;
     return std::nullopt;
   }
+  wire::spawn_reply reply{};
+  std::memcpy(&reply, buffer.data(), sizeof reply);
+  answered(reply);
+  return reply.incarnation != 0 ? std::optional(reply) : std::nullopt;
 }
 
 bool spawner::take_over() {
   active_.end();
+  unanswered_ = 0;
+  adopt_while_unanswered();
   if (!twin_.socket) return false;
   active_ = std::move(twin_);
   twin_ = {};
@@ -123,6 +141,15 @@ bool spawner::take_over() {
 void spawner::replace_twin() {
   twin_.end();
   request_twin();
+}
+
+void spawner::reap_stray(const std::function<bool(int pid)>& known) const {
+  const auto ours = [&](int pid) { return pid == active_.pid || pid == twin_.pid || known(pid); };
+  if (makes_orphans()) {
+    os::reap_named(spawner_name, ours);
+  } else {
+    os::reap_unknown(ours);
+  }
 }
 
 }  // namespace troupe::supervision

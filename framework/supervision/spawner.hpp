@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 
@@ -11,7 +12,10 @@
 namespace troupe::supervision {
 
 /// The fork server: a small single-threaded process, made by main before any thread exists, that forks workers as
-/// siblings of its own, so that they are children of the supervisor process and nobody else can reap them.
+/// siblings of its own, so that they are children of the supervisor process and nobody else can reap them. Where the
+/// machine refuses that (os/clone.hpp has the ways, and what differs), workers are forked as orphans, and the supervisor
+/// process adopts orphans as long as a request is unanswered: no longer, since it would inherit those of its workers'
+/// own children, too.
 ///
 /// It knows nothing but a request and a control socket at a time. It has a sleeping twin; when it dies the twin takes
 /// over and gets a twin of its own. When both are gone, spawning fails with errc::spawn_failed; workers that run go on.
@@ -40,8 +44,11 @@ class spawner {
   bool take_over();
   /// The twin has died: asks for another.
   void replace_twin();
-  /// Whether this child of ours is one of the two.
-  bool owns(int pid) const noexcept { return pid == active_.pid || pid == twin_.pid; }
+  /// Reaps a child that a spawner, dead now, has forked and not told of; one that has died and that neither this knows
+  /// nor `known` does. Such a child finds its control socket hung up, and exits.
+  void reap_stray(const std::function<bool(int pid)>& known) const;
+  /// Whether workers are forked as orphans.
+  bool makes_orphans() const noexcept { return orphans_.value_or(false); }
 
  private:
   struct server {
@@ -51,10 +58,15 @@ class spawner {
     void end() noexcept;
   };
   bool request_twin();
+  void answered(const wire::spawn_reply& reply);
+  void adopt_while_unanswered() const noexcept;
 
   server active_;
   server twin_;
   os::fd twin_to_be_;  // our end of the socket of a twin that has been asked for
+  unsigned unanswered_ = 0;  // requests to the active one
+  std::optional<bool> orphans_;  // not known before the first answer
+  const bool program_adopts_;  // all the time, because it wants to
 };
 
 }  // namespace troupe::supervision

@@ -195,8 +195,9 @@ struct process { std::uint64_t tag; std::uint64_t args_bytes; };
 /// Supervisor -> spawner; one descriptor: the child's end of its control socket. Incarnation 0: the child is the
 /// spawner's twin, and the descriptor its end of such a socket.
 struct spawn_request { incarnation_id incarnation; };
-/// Spawner -> supervisor. pid below 0: the error number of the refused clone, negated.
-struct spawn_reply { incarnation_id incarnation; std::int32_t pid; std::int32_t reserved; };
+/// Spawner -> supervisor. pid below 0: the error number of the refused clone, negated. `orphan` 1: children of this
+/// spawner become the supervisor's only because it adopts orphans.
+struct spawn_reply { incarnation_id incarnation; std::int32_t pid; std::uint32_t orphan; };
 
 enum class stop_reason : std::uint64_t { shutdown = 1, killed = 2 };
 

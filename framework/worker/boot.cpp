@@ -40,7 +40,6 @@ birth be_born(os::fd control) {
   birth born;
   if (frame.type != wire::frame::boot || !frame.take(born.its) || frame.fds.size() < wire::fd_checkpoint) os::exit_now(1);
   born.name = frame.text();
-  os::name_thread(born.name);
   const auto map = [&](wire::boot_fd which, std::uint64_t size, os::access how) {
     return os::mapping(frame.fds[which], size, how);
   };

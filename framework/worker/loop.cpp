@@ -86,6 +86,7 @@ void loop::wait_for_go() {
     apply_frames();
     if (!go_) endpoint_.serve_once(std::nullopt, [&] { return has_noted_.load(); });
   }
+  os::name_thread(name_);  // not before: who has the spawner's name has not been let go
 }
 
 void loop::make_actor() {

@@ -41,6 +41,7 @@ void run_process(birth&& born) {
       });
   self = &endpoint;
   while (!go) endpoint.serve_once(std::nullopt, [&] { return go.load(); });
+  os::name_thread(born.name);
   // Before anybody can know of this process: a signal that is sent to it must not get lost.
   os::restore_terminate();
   endpoint.send(wire::frame::ready, wire::nothing{});

@@ -262,18 +262,31 @@ std::uint64_t add(std::size_t counter, std::uint64_t value) { return board().tot
 void set(std::size_t counter, std::uint64_t value) { board().totals.at(counter) = value; }
 std::uint64_t total(std::size_t counter) { return board().totals.at(counter); }
 
-std::vector<pid_t> children_of(pid_t parent, std::string_view name) {
+namespace {
+
+std::vector<pid_t> processes(const std::function<bool(const stat_fields&)>& wanted) {
   std::vector<pid_t> found;
   DIR* all = ::opendir("/proc");
   while (const dirent* entry = all == nullptr ? nullptr : ::readdir(all)) {
     const pid_t pid = std::atoi(entry->d_name);
-    if (pid <= 0) continue;
-    const auto its = read_stat(pid);
-    if (its.parent == parent && its.state != 'Z' && its.state != 'X' && (name.empty() || its.name == name))
-      found.push_back(pid);
+    if (pid > 0 && wanted(read_stat(pid))) found.push_back(pid);
   }
   if (all != nullptr) ::closedir(all);
   return found;
+}
+
+bool is_dead(const stat_fields& its) { return its.state == 'Z' || its.state == 'X'; }
+
+}  // namespace
+
+std::vector<pid_t> children_of(pid_t parent, std::string_view name) {
+  return processes([&](const stat_fields& its) {
+    return its.parent == parent && !is_dead(its) && (name.empty() || its.name == name);
+  });
+}
+
+std::vector<pid_t> zombies_of(pid_t parent) {
+  return processes([&](const stat_fields& its) { return its.parent == parent && is_dead(its); });
 }
 
 std::string name_of_process(pid_t pid) { return read_stat(pid).name; }

@@ -167,6 +167,8 @@ std::uint64_t total(std::size_t counter);
 
 /// Processes whose parent is `parent` and whose name is `name` (empty: any), zombies left out.
 std::vector<pid_t> children_of(pid_t parent, std::string_view name = {});
+/// Those of them that are dead and not reaped.
+std::vector<pid_t> zombies_of(pid_t parent);
 std::string name_of_process(pid_t pid);
 /// 'R', 'S', 'T' ... as in /proc; 0: no such process.
 char state_of(pid_t pid);
