@@ -126,6 +126,7 @@ void control::serve(const os::poller::event& event) {
     poller_.remove(spawner_.twin_socket());
     watching_twin_ = false;
     spawner_.replace_twin();
+    look_for_strays_ = 5;  // one that is being debugged is dead before it can be reaped
     return;
   }
   const std::uint64_t number = event.key - first_life_key;
