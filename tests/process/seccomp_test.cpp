@@ -40,6 +40,7 @@ std::string health() {
   for (int number = 1; number < NSIG; ++number) {
     if (::sigismember(&blocked, number) == 1) return "it blocks signal " + std::to_string(number);
   }
+  if (std::system("true") != 0) return "system() fails in it";
   void* list = nullptr;
   std::size_t size = 0;
   ::syscall(SYS_get_robust_list, 0, &list, &size);
@@ -204,6 +205,26 @@ TEST_CASE("a program that adopts its workers leaves alone what a worker leaves b
                        EXPECT_EQ(info.si_status, 5);
                      })->wait();
   CHECK_EQ(ended.exit_code, 0);
+}
+
+TEST_CASE("a machine that makes no further process: each spawn is a typed error, and run comes to its end") {
+  program poor([] {
+    refuse({call::clone3_of_troupe}, ENOSYS);
+    refuse({call::clone_of_siblings}, EAGAIN);
+    return troupe::run<Worker>(0, nullptr, quiet(), [](troupe::system& sys) {
+      return detail::run_body(
+          [](troupe::system& its) {
+            for (int i = 0; i < 3; ++i) {
+              const auto refused = error_of([&] { return its.spawn<Worker>("one"); });
+              EXPECT_EQ(refused.code(), troupe::errc::spawn_failed);
+              EXPECT(refused.text().find("no process can be made for one") != std::string::npos);
+            }
+            return 0;
+          },
+          sys);
+    });
+  });
+  CHECK_EQ(poor.wait().exit_code, 0);
 }
 
 TEST_CASE("a machine that lacks what Troupe cannot do without: run says so, and leaves nothing behind") {
