@@ -64,6 +64,7 @@ void ask_in_rounds(troupe::system& sys, bool knows_callee, std::uint32_t bytes) 
                    if (knows_callee) {
                      ask();
                    } else {
+                     pid_of(asker);  // so it is up
                      crash(sys, asker);
                    }
                    return pid_of(asker);

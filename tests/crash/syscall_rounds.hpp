@@ -16,12 +16,13 @@ namespace tests {
 /// Where the program and the test case tell each other how far they are; see program.hpp, total().
 enum rounds_word : std::size_t { rounds_ready = 40, rounds_done, rounds_ending, rounds_victim };
 
-/// In main's function. A round: `prepare` (gives the process to watch), then, when the test case says so, `act`.
+/// In main's function. A round, each half when the test case says so: `prepare` (gives the process to watch), then
+/// `act`, during which that process may be killed.
 struct round_of_main {
   std::function<pid_t()> prepare;
   std::function<void()> act;
 };
-/// To be called in main before troupe::run, so that no thread of the program takes the order.
+/// To be called before the program is made, so that it finds orders that come early, and no thread of it takes one.
 inline void block_orders() {
   sigset_t order;
   ::sigemptyset(&order);
@@ -37,10 +38,11 @@ inline void wait_for_order() {
 }
 inline void do_rounds(const round_of_main& what) {
   for (;;) {
+    wait_for_order();
+    if (total(rounds_ending) != 0) return;
     set(rounds_victim, static_cast<std::uint64_t>(what.prepare()));
     add(rounds_ready);
     wait_for_order();
-    if (total(rounds_ending) != 0) return;
     what.act();
     add(rounds_done);
   }
@@ -48,8 +50,8 @@ inline void do_rounds(const round_of_main& what) {
 
 template <class... Actors>
 std::unique_ptr<program> start_rounds(const std::function<void(troupe::system&)>& body) {
+  block_orders();
   return std::make_unique<program>([body] {
-    block_orders();
     return troupe::run<Actors...>(0, nullptr, quiet(1'000'000), [&](troupe::system& sys) {
       return detail::run_body(
           [&](troupe::system& its) {

@@ -119,9 +119,9 @@ void restart_in_rounds(troupe::system& sys) {
 }
 
 std::unique_ptr<program> start_where_orphans_are_adopted(const std::function<void(troupe::system&)>& body) {
+  block_orders();
   return std::make_unique<program>([body] {
     refuse({call::clone3_of_troupe, call::clone_of_siblings}, EPERM);
-    block_orders();
     return troupe::run<Recorder>(0, nullptr, quiet(1'000'000), [&](troupe::system& sys) {
       return detail::run_body(
           [&](troupe::system& its) {
@@ -142,6 +142,7 @@ void kill_supervisors(std::size_t every) {
       expect_alive(bystander);
       do_rounds({.prepare = [] { return ::getpid(); }, .act = [&] { expect_alive(sys.spawn<Recorder>("one")); }});
     });
+    its->signal(SIGUSR2);
     REQUIRE(eventually([] { return total(rounds_ready) == 1; }));
     watched seen;
     {
