@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <map>
 
 #include "process/common.hpp"
+#include "support/holdings.hpp"
 
 using namespace tests;
 
@@ -22,42 +22,6 @@ struct Friend : troupe::actor {
   }
   int on(Pid) { return ::getpid(); }
   using handles = troupe::handles<AskHim, Pid>;
-};
-
-std::map<std::string, int> kinds_of(pid_t pid) {
-  std::map<std::string, int> count;
-  for (const auto& each : descriptors_of(pid)) ++count[each];
-  return count;
-}
-std::string text_of(const std::map<std::string, int>& kinds) {
-  std::string text;
-  for (const auto& [kind, count] : kinds) text += " " + kind + ":" + std::to_string(count);
-  return text;
-}
-
-/// Remembers what a process holds, and shows whether it came to hold more. What it still lets go of is waited for.
-class holdings {
- public:
-  explicit holdings(pid_t pid) : descriptors_(kinds_of(pid)), mappings_(mappings_of(pid)) {}
-
-  void expect_no_more(pid_t pid) const {
-    eventually([&] { return grown(pid).empty(); }, 2s);
-    EXPECT_EQ(grown(pid), std::string());
-  }
-
- private:
-  std::string grown(pid_t pid) const {
-    std::string more;
-    for (const auto& [kind, count] : kinds_of(pid)) {
-      const auto before = descriptors_.find(kind);
-      if (before == descriptors_.end() || count > before->second) more += " " + kind;
-    }
-    const std::size_t mappings = mappings_of(pid);
-    if (mappings > mappings_) more += " mappings: " + std::to_string(mappings_) + " to " + std::to_string(mappings);
-    return more;
-  }
-  std::map<std::string, int> descriptors_;
-  std::size_t mappings_;
 };
 
 TEST_CASE("a hundred restarts leave no descriptor, mapping or process behind, in the program or in a bystander") {
