@@ -9,16 +9,24 @@ namespace {
 
 struct Silence {};
 struct Block {};
+struct Command {
+  std::string line;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ar(line);
+  }
+};
 /// Notes its end; answers a request never; may refuse to stop.
 struct Stopper : troupe::actor {
   troupe::deferred<int> on(Silence) { return self().defer<int>(); }
   void on(Block) { block_ = true; }
   int on(Pid) { return ::getpid(); }
+  int on(const Command& m) { return std::system(m.line.c_str()); }
   void on_stop(troupe::stop_reason) override {
     note("stop " + self().name());
     while (block_) ::pause();
   }
-  using handles = troupe::handles<Silence, Block, Pid>;
+  using handles = troupe::handles<Silence, Block, Pid, Command>;
 
  private:
   bool block_ = false;
@@ -134,6 +142,21 @@ TEST_CASE("a worker takes no signal that is meant for the program") {
   });
 }
 
+TEST_CASE("a worker can run a program and wait for it, and other signals end it as they end any process") {
+  in_program<Stopper>(quiet(100), [](troupe::system& sys) {
+    auto one = sys.spawn<Stopper>("one");
+    EXPECT_EQ(one.ask(Command{"exit 3"}).get(), 3 << 8);
+    std::vector<int> signals;
+    sys.monitor(one, [&](const troupe::down& d) { signals.push_back(d.signal); });
+    for (const int number : {SIGUSR1, SIGALRM, SIGVTALRM}) {
+      const pid_t pid = pid_of(one);
+      sys.send_signal(one, number);
+      EXPECT(eventually([&] { return !signals.empty() && signals.back() == number; }));
+      EXPECT(pid_of(one) != pid);
+    }
+  });
+}
+
 TEST_CASE("the program's end stops the tree in reverse order, and its code is that of main") {
   auto program = start_program<Stopper>(quiet(), [](troupe::system& sys) {
     spawn_three(sys);
@@ -168,6 +191,7 @@ TEST_CASE("an error that escapes main is printed, and the exit code is 1") {
 
 struct Dier : troupe::actor {
   int on(Pid) { return ::getpid(); }
+  int on(const Command& m) { return std::system(m.line.c_str()); }
   void on_stop(troupe::stop_reason) override {
     note("stop " + self().name());
     if (self().name() == "b") std::abort();
