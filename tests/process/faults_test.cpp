@@ -203,10 +203,10 @@ TEST_CASE("an actor that is stopped with mail in its mailbox: the mail is dead l
   CHECK(ended.log.find("dead letter: tests::Number from main to one") != std::string::npos);
 }
 
-TEST_CASE("a supervisor process that is killed at any moment leaves no worker behind") {
+void kill_supervisors(int rounds, unsigned longest_life_ms) {
   std::mt19937 random(5);
-  for (int round = 0; round < 20; ++round) {
-    auto program = start_program<Recorder>(quiet(1000), [](troupe::system& sys) {
+  for (int round = 0; round < rounds; ++round) {
+    auto program = start_program<Recorder>(quiet(1'000'000), [](troupe::system& sys) {
       std::vector<recorder> all;
       for (int i = 0; i < 6; ++i) all.push_back(sys.spawn<Recorder>("one " + std::to_string(i)));
       for (;;) {
@@ -215,10 +215,16 @@ TEST_CASE("a supervisor process that is killed at any moment leaves no worker be
       }
       return 0;
     });
-    ::poll(nullptr, 0, static_cast<int>(random() % 50));
+    ::poll(nullptr, 0, static_cast<int>(random() % longest_life_ms));
     program->signal(SIGKILL);
     CHECK_EQ(program->wait().signal, SIGKILL);
   }
+}
+
+TEST_CASE("a supervisor process that is killed at any moment leaves no worker behind") { kill_supervisors(20, 50); }
+TEST_CASE("two hundred supervisor processes that are killed at any moment leave no worker behind" *
+          doctest::test_suite("long")) {
+  kill_supervisors(200, 200);
 }
 
 TEST_CASE("run refuses to start when there are threads already, and names them") {

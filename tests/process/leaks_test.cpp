@@ -24,43 +24,61 @@ struct Friend : troupe::actor {
   using handles = troupe::handles<AskHim, Pid>;
 };
 
-TEST_CASE("a hundred restarts leave no descriptor, mapping or process behind, in the program or in a bystander") {
-  in_program<Recorder, Friend>(quiet(1000), [](troupe::system& sys) {
-    auto one = sys.spawn<Recorder>("one");
-    auto bystander = sys.spawn<Friend>("bystander");
-    const auto round = [&] {
-      EXPECT_EQ(bystander.ask(AskHim{one}).get(), pid_of(one));
-      crash(sys, one);
-      EXPECT_EQ(bystander.ask(AskHim{one}).get(), pid_of(one));
-    };
-    for (int i = 0; i < 10; ++i) round();
-    const pid_t other = pid_of(bystander);
-    const holdings here(::getpid()), there(other), his(pid_of(one));
-    const auto children = children_of(::getpid()).size();
-    for (int i = 0; i < 100; ++i) round();
-    here.expect_no_more(::getpid());
-    there.expect_no_more(other);
-    his.expect_no_more(pid_of(one));
-    EXPECT_EQ(children_of(::getpid()).size(), children);
-  });
+void restart_often(int rounds) {
+  in_program<Recorder, Friend>(
+      quiet(1'000'000),
+      [&](troupe::system& sys) {
+        auto one = sys.spawn<Recorder>("one");
+        auto bystander = sys.spawn<Friend>("bystander");
+        const auto round = [&] {
+          EXPECT_EQ(bystander.ask(AskHim{one}).get(), pid_of(one));
+          crash(sys, one);
+          EXPECT_EQ(bystander.ask(AskHim{one}).get(), pid_of(one));
+        };
+        for (int i = 0; i < rounds / 10; ++i) round();
+        const pid_t other = pid_of(bystander);
+        const holdings here(::getpid()), there(other), his(pid_of(one));
+        const auto children = children_of(::getpid()).size();
+        for (int i = 0; i < rounds; ++i) round();
+        here.expect_no_more(::getpid());
+        there.expect_no_more(other);
+        his.expect_no_more(pid_of(one));
+        EXPECT_EQ(children_of(::getpid()).size(), children);
+      },
+      120s);
 }
 
-TEST_CASE("a hundred restarts of a sender leave nothing in its receiver") {
-  in_program<Recorder, Friend>(quiet(1000), [](troupe::system& sys) {
-    auto one = sys.spawn<Recorder>("one");
-    auto sender = sys.spawn<Friend>("sender");
-    const auto round = [&] {
-      EXPECT_EQ(sender.ask(AskHim{one}).get(), pid_of(one));
-      crash(sys, sender);
-      pid_of(sender);
-    };
-    for (int i = 0; i < 10; ++i) round();
-    const pid_t receiver = pid_of(one);
-    const holdings here(::getpid()), there(receiver);
-    for (int i = 0; i < 100; ++i) round();
-    here.expect_no_more(::getpid());
-    there.expect_no_more(receiver);
-  });
+TEST_CASE("a hundred restarts leave no descriptor, mapping or process behind, in the program or in a bystander") {
+  restart_often(100);
+}
+TEST_CASE("a thousand restarts leave no descriptor, mapping, memory or process behind" * doctest::test_suite("long")) {
+  restart_often(1000);
+}
+
+void restart_sender_often(int rounds) {
+  in_program<Recorder, Friend>(
+      quiet(1'000'000),
+      [&](troupe::system& sys) {
+        auto one = sys.spawn<Recorder>("one");
+        auto sender = sys.spawn<Friend>("sender");
+        const auto round = [&] {
+          EXPECT_EQ(sender.ask(AskHim{one}).get(), pid_of(one));
+          crash(sys, sender);
+          pid_of(sender);
+        };
+        for (int i = 0; i < rounds / 10; ++i) round();
+        const pid_t receiver = pid_of(one);
+        const holdings here(::getpid()), there(receiver);
+        for (int i = 0; i < rounds; ++i) round();
+        here.expect_no_more(::getpid());
+        there.expect_no_more(receiver);
+      },
+      120s);
+}
+
+TEST_CASE("a hundred restarts of a sender leave nothing in its receiver") { restart_sender_often(100); }
+TEST_CASE("a thousand restarts of a sender leave nothing in its receiver" * doctest::test_suite("long")) {
+  restart_sender_often(1000);
 }
 
 TEST_CASE("actors that come and go leave nothing in the program or in who talked with them") {
