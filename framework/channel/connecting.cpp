@@ -46,6 +46,7 @@ void endpoint::connect(out_link& link, bool asks) {
   auto* header = reinterpret_cast<wire::lane_header*>(parts_.out.data() + link.offset);
   header->tail.store(0, std::memory_order_seq_cst);
   link.now = out_link::state::connecting;
+  link.why = error(errc::timeout, "the supervisor has not answered in time");
   link.asked = asks;
   send(wire::frame::connect, wire::connect{link.to, link.offset, link.ring_bytes, asks ? 1U : 0U});
 }
@@ -53,7 +54,6 @@ void endpoint::connect(out_link& link, bool asks) {
 namespace {
 
 errc refusal(wire::status what) {
-  if (what == wire::status::full) return errc::full;
   return what == wire::status::gave_up ? errc::gave_up : errc::closed;
 }
 
@@ -67,8 +67,12 @@ void endpoint::connected(incoming& frame) {
   out_link& link = *found->second;
   const std::lock_guard lock(link.mutex);
   if (link.now != out_link::state::connecting) return;
+  if (got.what == wire::status::full) {
+    link.why = error(errc::full, frame.text());
+    return;
+  }
   if (got.what != wire::status::ok || frame.fds.size() != 4) {
-    link.now = got.what == wire::status::full ? out_link::state::fresh : out_link::state::refused;
+    link.now = out_link::state::refused;
     link.why = error(refusal(got.what), frame.text());
     const std::lock_guard ranges(ranges_mutex_);
     lanes_.give(link.offset, wire::lane_bytes(link.ring_bytes));
@@ -92,11 +96,11 @@ expected<void> endpoint::connect_and_wait(out_link& link, bool asks, std::option
     if (link.now == out_link::state::fresh || link.now == out_link::state::refused) connect(link, asks);
   }
   if (!until && link.now == out_link::state::connecting) {
+    if (link.why.code() == errc::full) return tl::unexpected(link.why);
     return tl::unexpected(error(errc::connecting, "the first message to this actor waits for the supervisor: try again"));
   }
   const woke how = wait(lock, until, [&] { return link.now != out_link::state::connecting; });
   if (how == woke::stopping) return tl::unexpected(stop_error_);
-  if (how == woke::timeout) return tl::unexpected(error(errc::timeout, "the supervisor has not answered in time"));
   if (link.now == out_link::state::up) return {};
   return tl::unexpected(interrupted_ ? stop_error_ : link.why);
 }

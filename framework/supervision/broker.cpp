@@ -194,6 +194,8 @@ void control::on_connect(life& who, const wire::connect& wanted) {
                                         [&](const auto& each) { return each->sender == who.of->id; });
   const bool no_slot = to->free_slots.empty() && to->next_slot >= wire::max_slots;
   if (unfinished >= wire::max_unfinished_lanes || no_slot) {
+    std::erase_if(to->waiting, [&](const auto& each) { return each.first == who.id || find_life(each.first) == nullptr; });
+    to->waiting.emplace_back(who.id, wanted);
     return refuse(wire::status::full, "too many earlier lanes to " + to->name + " are not drained yet");
   }
   auto lane = std::make_unique<in_lane>();
@@ -221,6 +223,13 @@ void control::on_connect(life& who, const wire::connect& wanted) {
   send(who, wire::frame::connected, wire::connected{to->id, made.start, made.slot, wire::status::ok}, to->name,
        {to->cursor_fd, to->hint_fd, to->status_fd, to->doorbell});
   if (to->consumer != nullptr && made.asks) join_link(*to, made);
+}
+
+/// Another try for those whom the last one told to wait.
+void control::connect_waiting(identity& to) {
+  for (const auto& [who, wanted] : std::exchange(to.waiting, {})) {
+    if (life* sender = find_life(who)) on_connect(*sender, wanted);
+  }
 }
 
 void control::announce(identity& to, in_lane& lane) {

@@ -36,6 +36,7 @@ void control::close(identity& which, const std::string& why) {
              gave_up_ ? *gave_up_ : which.name + " has ended: " + why);
       }
     }
+    connect_waiting(which);
   }
   remove_if_done(which);
 }
@@ -83,6 +84,11 @@ void control::free_lane(identity& of, in_lane& lane) {
   of.flights.erase(slot);
   std::erase_if(of.lanes, [&](const auto& each) { return each.get() == &lane; });
   of.free_slots.push_back(slot);
+  // Later: whoever frees a lane may be going through the lanes.
+  if (of.waiting.empty()) return;
+  post([this, id = of.id] {
+    if (identity* to = find_identity(id)) connect_waiting(*to);
+  });
 }
 
 void control::tell_watchers(identity& of, bool for_good) {

@@ -120,6 +120,7 @@ class control final : public executor {
   void take_frame(life& who, channel::incoming& frame);
   void on_find(life& who, std::uint64_t tag, const std::string& name);
   void on_connect(life& who, const wire::connect& wanted);
+  void connect_waiting(identity& to);
   void on_ask_link(life& who, wire::identity_id to);
   void on_monitor(life& who, wire::identity_id to);
   void on_signal_order(const wire::order& order);

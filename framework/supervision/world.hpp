@@ -131,6 +131,7 @@ struct identity {
   life* active = nullptr;    // the process that runs it
   life* consumer = nullptr;  // the process that reads the mailbox: `active`, or the one that took the queue
   std::vector<std::unique_ptr<in_lane>> lanes;  // in the order in which they were made
+  std::vector<std::pair<wire::incarnation_id, wire::connect>> waiting;  // senders for whom there is no lane yet
   std::vector<std::uint32_t> free_slots;
   std::uint32_t next_slot = 0;
   std::map<std::uint32_t, std::uint64_t> judged;  // mark that was judged last, by slot

@@ -118,7 +118,7 @@ struct connected {
   identity_id to;
   std::uint64_t start;  ///< the lane's first position
   std::uint32_t slot;
-  status what;
+  status what;  ///< full: not yet, another answer follows when there is room for a lane
 };
 
 enum boot_fd : std::uint32_t { fd_out, fd_cursor, fd_hint, fd_status, fd_doorbell, fd_args, fd_checkpoint, boot_fds };

@@ -17,9 +17,10 @@ struct Push {
   troupe::ref<troupe::handles<Number>> to;
   int count = 0;
   std::uint64_t together = 0;  // so many begin at the same time
+  std::uint32_t patience_ms = 300;
   template <class Ar>
   void serialize(Ar& ar) {
-    ar(to, count, together);
+    ar(to, count, together, patience_ms);
   }
 };
 /// Tells numbers until it has told them all or meets an error, and says which. Counts what was accepted, and handled.
@@ -29,7 +30,7 @@ struct Pusher : troupe::actor {
     eventually([&] { return total(2) >= m.together; });
     for (int i = 1; i <= m.count; ++i) {
       try {
-        m.to.tell(Number{i}, 300ms);
+        m.to.tell(Number{i}, std::chrono::milliseconds(m.patience_ms));
         add(0);
       } catch (const troupe::error& e) {
         return std::string(troupe::name(e.code()));
@@ -167,6 +168,26 @@ TEST_CASE("two actors whose mailboxes are full and who tell each other end with 
     EXPECT(a == "full" || a == "told all");
     EXPECT(b == "full" || b == "told all");
     EXPECT(eventually([&] { return total(0) == total(1); }));
+  });
+}
+
+TEST_CASE("a sender that dies again and again while its receiver stands still waits for it in the end, as for room") {
+  in_program<Pusher>(quiet(100), [](troupe::system& sys) {
+    auto one = sys.spawn<Pusher>("one");
+    auto pusher = sys.spawn<Pusher>("pusher");
+    freeze(sys, one);
+    for (int round = 0; round < 8; ++round) {
+      EXPECT_EQ(pusher.ask(Push{one, 1}).get(), std::string("told all"));
+      crash(sys, pusher);
+    }
+    EXPECT_EQ(pusher.ask(Push{one, 1}).get(), std::string("full"));
+    crash(sys, pusher);
+    auto waiting = pusher.ask(Push{one, 1, 0, 60'000}, 60s);
+    EXPECT(always([&] { return total(0) == 8; }, 50ms));
+    sys.send_signal(one, SIGCONT);
+    EXPECT_EQ(waiting.get(), std::string("told all"));
+    EXPECT(eventually([&] { return total(1) == 9; }));
+    EXPECT_EQ(sys.count().dead_letters, 0UL);
   });
 }
 
