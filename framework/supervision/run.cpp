@@ -79,6 +79,7 @@ class program final : public detail::runtime {
   using answered = policy::answer;
   answered call(const std::function<void(supervisor::completion)>& make);
   void take_signal(int number);
+  void limit_main();
   void tree_ended(policy::outcome how, const std::string& text);
   void note(channel::incoming&& frame);
 
@@ -217,6 +218,16 @@ void program::take_signal(int number) {
   log_line(os::signal_name(number) + ": stopping");
   endpoint_->interrupt_from_outside(error(errc::stopping, "the program is being stopped by " + os::signal_name(number)));
   supervisor_->stop_all([](const auto&) {});
+  const std::lock_guard lock(ended_mutex_);
+  if (ended_) limit_main();  // given up before
+}
+
+/// Main may be in a call of its own that no signal ends.
+void program::limit_main() {
+  watcher_ = std::thread([this] {
+    std::unique_lock lock(ended_mutex_);
+    if (!changed_.wait_for(lock, main_may_take, [this] { return main_done_; })) os::exit_now(128 + signal_);
+  });
 }
 
 void program::tree_ended(policy::outcome how, const std::string& text) {
@@ -224,17 +235,9 @@ void program::tree_ended(policy::outcome how, const std::string& text) {
     gave_up_ = true;
     endpoint_->interrupt_from_outside(error(errc::gave_up, text));
   }
-  {
-    const std::lock_guard lock(ended_mutex_);
-    ended_ = true;
-  }
+  const std::lock_guard lock(ended_mutex_);
+  if (!std::exchange(ended_, true) && signal_ != 0) limit_main();
   changed_.notify_all();
-  if (signal_ == 0) return;
-  // Main may be in a call of its own that no signal ends.
-  watcher_ = std::thread([this] {
-    std::unique_lock lock(ended_mutex_);
-    if (!changed_.wait_for(lock, main_may_take, [this] { return main_done_; })) os::exit_now(128 + signal_);
-  });
 }
 
 void program::stop_tree() {

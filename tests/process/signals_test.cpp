@@ -110,6 +110,19 @@ TEST_CASE("a signal ends a main that computes for ever, after a second in which 
   CHECK_EQ(stops(), reverse_order);
 }
 
+TEST_CASE("a signal ends a main that goes on although its supervisor has given up") {
+  auto program = start_program<Stopper>(quiet(0), [](troupe::system& sys) {
+    sys.send_signal(sys.spawn<Stopper>("one"), SIGKILL);
+    eventually([&] { return sys.stopping(); });
+    note("gave up");
+    for (;;) ::pause();
+    return 0;
+  });
+  CHECK(eventually([] { return noted("gave up"); }));
+  program->signal(SIGTERM);
+  CHECK_EQ(program->wait(20s).exit_code, 128 + SIGTERM);
+}
+
 TEST_CASE("a second signal ends the program at once, whatever a worker does in its on_stop") {
   auto program = start_program<Stopper>(quiet(), [](troupe::system& sys) {
     auto one = sys.spawn<Stopper>({.name = "a", .shutdown = troupe::shutdown::infinity()});
