@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto longest_stop = 60ms, shortest_spawner_life = 100ms;
+constexpr auto longest_stop = 60ms, shortest_spawner_life = 300ms;
 
 /// The kernel's own list: quicker than to look through all processes. Those that are not named yet have their spawner's
 /// name.
@@ -119,15 +119,20 @@ void killer::strike(const worker& whom, int signal) {
   }
 }
 
+/// Only when the same two have been there, asleep, for a while: a worker that is not named yet looks like a spawner, and
+/// one that has just been made is known to the supervisor a little later.
 void killer::attack_spawner() {
   const auto now = clock::now();
   std::vector<pid_t> both;
+  bool asleep = true;
   for (const pid_t pid : children(program_)) {
-    if (tests::name_of_process(pid) == "troupe-spawner" && !doomed_.contains(pid)) both.push_back(pid);
+    if (tests::name_of_process(pid) != "troupe-spawner") continue;
+    both.push_back(pid);
+    asleep = asleep && tests::state_of(pid) == 'S';
   }
-  // A worker that is not named yet looks like a spawner: then there are more than two, and nobody is killed.
-  if (both.size() != 2) spawner_next_ = now + shortest_spawner_life;
-  if (now < spawner_next_) return;
+  if (both != spawners_ || both.size() != 2 || !asleep) spawner_next_ = now + shortest_spawner_life;
+  spawners_ = both;
+  if (now < spawner_next_ || both.size() != 2) return;
   tests::pidfd victim(both[random_() % 2]);
   if (!victim.signal(SIGKILL)) return;
   ++spawner_kills_;

@@ -7,6 +7,7 @@ namespace storm {
 using namespace std::chrono_literals;
 
 namespace {
+constexpr std::uint64_t largest_burst = 12;
 constexpr auto endless_patience = 300s;  // of a storm whose victims stand still: longer than any
 }
 
@@ -17,7 +18,7 @@ sender::sender(unsigned number, const std::array<target, targets>& to, make_payl
       random_(mixed(the_ledger().seed ^ mixed(number) ^ static_cast<std::uint64_t>(::getpid()))) {}
 
 void sender::burst() {
-  for (std::uint64_t left = 1 + random_() % 4; left > 0; --left) {
+  for (std::uint64_t left = 1 + random_() % largest_burst; left > 0; --left) {
     const auto which = static_cast<unsigned>(random_() % targets);
     stream_log& log = log_of(which);
     std::uint64_t number = std::max<std::uint64_t>(log.next, 1);
@@ -31,7 +32,7 @@ void sender::burst() {
 }
 
 void sender::burst(std::array<std::uint64_t, targets>& next) {
-  for (std::uint64_t left = 1 + random_() % 4; left > 0; --left) {
+  for (std::uint64_t left = 1 + random_() % largest_burst; left > 0; --left) {
     const auto which = static_cast<unsigned>(random_() % targets);
     const std::uint64_t number = next[which] + 1;
     if (number < most_numbers && send(which, number, true)) next[which] = number;

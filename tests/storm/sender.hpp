@@ -19,8 +19,8 @@ class sender {
 
   sender(unsigned number, const std::array<target, targets>& to, make_payload make);
 
-  /// Sends one to four messages to random targets, the next of the ledger's numbers. A number is written down before it is
-  /// used, so that no number is used twice, whoever is killed when.
+  /// Sends some messages to random targets, with the ledger's next numbers. A number is written down before it is used,
+  /// so that no number is used twice, whoever is killed when.
   void burst();
   /// In a turn: the same, with the numbers of the sender's own state, which are committed with what is sent.
   void burst(std::array<std::uint64_t, targets>& next);

@@ -31,7 +31,8 @@ template <class Ref, class Message>
 auto insist(const Ref& ref, const Message& message) {
   for (;;) {
     auto got = ref.ask(message).try_get();
-    if (got || got.error().code() == troupe::errc::stopping) return got;
+    const auto code = got ? troupe::errc::os : got.error().code();
+    if (got || code == troupe::errc::stopping || code == troupe::errc::gave_up) return got;
   }
 }
 
@@ -216,14 +217,13 @@ plan planned(plan usual) {
 
 std::string outcome::line(const plan& was) const {
   std::ostringstream text;
-  text << "storm: seed " << was.seed << ", kills " << kills;
-  if (was.spawner) text << " (spawner " << spawner_kills << ")";
-  text << ", stops " << stops << ", accepted " << found.accepted << ", lost " << found.lost
+  text << "storm: seed " << was.seed << ", kills " << kills << ", accepted " << found.accepted << ", lost " << found.lost
        << ", duplicated beyond attempts " << found.beyond << ", reordered " << found.reordered << ", torn " << found.torn
        << ", leaked " << (leaked.empty() ? "0" : leaked) << ", longest stall of a bystander " << std::fixed
        << std::setprecision(1) << milliseconds(attacked_stall) << " ms (undisturbed " << milliseconds(undisturbed_stall)
-       << " ms); handled " << found.handled << ", again after a death " << found.repeated << ", dead letters "
-       << dead_letters << "; supervisor: descriptors " << descriptors << ", mappings " << mappings;
+       << " ms); stops " << stops << ", kills of the spawner " << spawner_kills << ", handled " << found.handled
+       << ", again after a death " << found.repeated << ", dead letters " << dead_letters
+       << "; supervisor: descriptors " << descriptors << ", mappings " << mappings;
   return text.str();
 }
 

@@ -51,7 +51,7 @@ struct Counter : troupe::checkpointed<Counted> {
 
 void count_under_kills(std::uint64_t kills) {
   in_program<Counter>(
-      quiet(1'000'000),
+      logged(1'000'000),
       [&](troupe::system& sys) {
         auto counter = sys.spawn<Counter>("counter");
         std::uint64_t told = 0;
@@ -105,7 +105,7 @@ void expect_exactly(const collector& effects, std::uint64_t count) {
 
 void divide_under_kills(std::uint64_t kills) {
   in_program<Divider, Collector>(
-      quiet(1'000'000),
+      logged(1'000'000),
       [&](troupe::system& sys) {
         auto effects = sys.spawn<Collector>("effects");
         auto third = sys.spawn<Divider>("third", Divider::next(effects), 1U);
@@ -166,7 +166,7 @@ struct Worker : troupe::checkpointed<Counted> {
 
 void poison_under_kills(std::uint64_t kills) {
   in_program<Worker, Collector>(
-      quiet(1'000'000),
+      logged(1'000'000),
       [&](troupe::system& sys) {
         auto effects = sys.spawn<Collector>("effects");
         auto worker = sys.spawn<Worker>("worker", effects);
@@ -185,12 +185,12 @@ void poison_under_kills(std::uint64_t kills) {
       200s);
 }
 
-TEST_CASE("a checkpointed counter that is killed while it is told counts exactly") { count_under_kills(200); }
+TEST_CASE("a checkpointed counter that is killed while it is told counts exactly") { count_under_kills(60); }
 TEST_CASE("three transactional actors in a row, killed all the time, have each effect exactly once, in order") {
-  divide_under_kills(200);
+  divide_under_kills(60);
 }
 TEST_CASE("poison that dies halfway through its tells leaves none of them and no trace in the state, under kills too") {
-  poison_under_kills(50);
+  poison_under_kills(20);
 }
 
 TEST_SUITE("long") {

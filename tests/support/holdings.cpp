@@ -1,5 +1,7 @@
 #include "support/holdings.hpp"
 
+#include <fstream>
+
 #include "support/program.hpp"
 
 namespace tests {
@@ -14,6 +16,14 @@ std::string text_of(const std::map<std::string, int>& kinds) {
   std::string text;
   for (const auto& [kind, count] : kinds) text += " " + kind + ":" + std::to_string(count);
   return text;
+}
+
+std::size_t private_kib(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("RssAnon:")) return std::stoul(line.substr(8));
+  }
+  return 0;
 }
 
 holdings::holdings(pid_t pid) : kinds_(kinds_of(pid)), mappings_(mappings_of(pid)) {}

@@ -13,6 +13,9 @@ namespace tests {
 std::map<std::string, int> kinds_of(pid_t pid);
 std::string text_of(const std::map<std::string, int>& kinds);
 
+/// Private memory in use, in KiB.
+std::size_t private_kib(pid_t pid);
+
 /// Remembers what a process holds, and tells whether it has come to hold more. What it still lets go of is waited for.
 class holdings {
  public:
