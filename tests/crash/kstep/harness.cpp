@@ -1,0 +1,281 @@
+#include "crash/kstep/harness.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <set>
+
+namespace crash {
+
+namespace {
+
+using place = victim::place;
+
+constexpr std::size_t told_of_each = 3;  // violations of one operation that are written out
+
+/// One operation, again and again.
+class runner {
+ public:
+  runner(const operation& what, const choice& how, tally& counts) : what_(what), how_(how), counts_(counts) {}
+
+  void run() {
+    record();
+    counts_.sizes.push_back(what_.name + ": " + std::to_string(first_.size()) + " instructions, " +
+                            std::to_string(touching(first_).size() - 1) + " that others can see");
+    kills();
+    stops();
+    if (what_.recovery) recoveries();
+    if (what_.pairs) pairs();
+  }
+
+ private:
+  bool enough() const { return how_.to_the_first && counts_.violations > 0; }
+
+  /// A scene with its victim at the begin mark.
+  struct stage {
+    std::unique_ptr<scene> play;
+    life* who = nullptr;
+    std::unique_ptr<victim> process;
+  };
+  stage open() {
+    clear_ledger();
+    stage made;
+    made.play = what_.make();
+    made.who = &made.play->begin();
+    made.process = start_worker(*made.play, *made.who);
+    if (made.process->run() != place::begin) throw std::runtime_error("the victim does not begin: " + made.process->how());
+    made.play->at_begin();
+    return made;
+  }
+
+  void record() {
+    // The first one warms up what a process does once.
+    for (int round = 0; round < 2; ++round) {
+      stage on = open();
+      const auto changed = [&] { return on.play->in.changed(); };
+      if (on.process->record(first_, changed) == place::dead) throw std::runtime_error("the operation " + on.process->how());
+    }
+  }
+
+  /// Points that leave different memory behind, and the end.
+  static std::vector<std::size_t> touching(const trace& of) {
+    std::vector<std::size_t> all;
+    for (std::size_t i = 0; i < of.size(); ++i) {
+      if (of[i].touches) all.push_back(i);
+    }
+    all.push_back(of.size());
+    return all;
+  }
+
+  /// Runs the victim to point `k`, or to its end.
+  static place go(victim& process, const trace& of, std::size_t k) {
+    return k < of.size() ? process.run_to(of, k) : process.run();
+  }
+
+  void check(const std::function<std::string()>& when, const std::function<void(complaints&)>& body) {
+    complaints wrong;
+    try {
+      body(wrong);
+    } catch (const std::exception& e) {
+      wrong.push_back(e.what());
+    }
+    if (wrong.empty()) return;
+    ++counts_.violations;
+    if (++told_ > told_of_each) return;
+    std::string text = what_.name + ", " + when() + ":";
+    for (const auto& each : wrong) text += "\n    " + each;
+    counts_.said.push_back(std::move(text));
+  }
+
+  static std::string at(const trace& of, std::size_t k) {
+    if (k >= of.size()) return "at the end";
+    return "before instruction " + std::to_string(k) + " of " + std::to_string(of.size()) + ", in " + describe(of[k].address);
+  }
+
+  void bury(scene& play, life& who) { play.judged = play.in.bury(who); }
+
+  void kills() {
+    for (std::size_t k = 0; k <= first_.size() && !enough(); ++k) {
+      check([&] { return "killed " + at(first_, k); }, [&](complaints& wrong) {
+        stage on = open();
+        const place here = go(*on.process, first_, k);
+        on.play->killed = here == place::point;
+        if (here == place::dead) wrong.push_back("the victim " + on.process->how());
+        on.process->kill();
+        bury(*on.play, *on.who);
+        on.play->verify(wrong);
+      });
+      ++counts_.kill_points;
+    }
+  }
+
+  void stops() {
+    for (std::size_t k = 0; k <= first_.size() && !enough(); ++k) {
+      check([&] { return "stopped " + at(first_, k); }, [&](complaints& wrong) {
+        stage on = open();
+        place here = go(*on.process, first_, k);
+        on.play->meanwhile(wrong);
+        if (here == place::point || here == place::asleep) here = on.process->run();
+        if (here == place::dead) wrong.push_back("the victim " + on.process->how());
+        on.play->killed = false;
+        on.play->after_stop(wrong);
+        on.process->kill();
+        bury(*on.play, *on.who);
+        on.play->verify(wrong);
+      });
+      ++counts_.stops;
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------------------------ pairs
+
+  /// The first victim is killed at `k` and not buried.
+  stage killed_at(std::size_t k) {
+    stage on = open();
+    go(*on.process, first_, k);
+    on.process->kill();
+    on.play->in.serve(*on.who);
+    return on;
+  }
+
+  /// A supervisor that recovers the first one's death.
+  static std::unique_ptr<victim> recovery_of(const stage& on) {
+    on.who->memory->dead = true;
+    on.play->in.share_with_child(*on.who);
+    life* who = on.who;
+    return std::make_unique<victim>(
+        [who] {
+          crash_begin_mark();
+          supervision::recover_turn(*who->of, *who);
+          supervision::judge(*who->of);
+          crash_end_mark();
+        },
+        victim::others{});
+  }
+
+  void recoveries() {
+    std::set<std::size_t> lengths;
+    for (const std::size_t k : touching(first_)) {
+      if (enough()) return;
+      trace second;
+      std::vector<std::byte> once;
+      check([&] { return "killed " + at(first_, k) + ", recovered twice"; }, [&](complaints& wrong) {
+        stage on = killed_at(k);
+        auto process = recovery_of(on);
+        process->run();
+        process->record(second, [&] { return on.play->in.changed(); });
+        once = world::cursor_image(*on.who->of);
+        process->kill();
+        bury(*on.play, *on.who);
+        if (on.who->of->consumer == nullptr && !same_but_sleep(once, world::cursor_image(*on.who->of))) {
+          wrong.push_back("a second recovery changes what the first one left");
+        }
+      });
+      const bool all = how_.everything || lengths.insert(second.size()).second;
+      const auto points = all ? every(second) : touching(second);
+      for (const std::size_t j : points) {
+        if (enough()) return;
+        check([&] { return "killed " + at(first_, k) + ", its recovery killed " + at(second, j); }, [&](complaints& wrong) {
+          stage on = killed_at(k);
+          auto process = recovery_of(on);
+          process->run();
+          go(*process, second, j);
+          process->kill();
+          on.play->recovered = true;
+          bury(*on.play, *on.who);
+          if (!same_but_sleep(once, world::cursor_image(*on.who->of))) wrong.push_back("half a recovery and a whole one leave something else than one");
+          on.play->verify(wrong);
+        });
+        ++counts_.pairs;
+      }
+    }
+  }
+
+  static std::vector<std::size_t> every(const trace& of) {
+    std::vector<std::size_t> all(of.size() + 1);
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
+    return all;
+  }
+
+  /// The supervisor resets `sleeping` after a recovery, not in it.
+  static bool same_but_sleep(std::vector<std::byte> a, std::vector<std::byte> b) {
+    for (auto* each : {&a, &b}) std::fill_n(each->begin() + offsetof(wire::cursor_header, sleeping), 4, std::byte{0});
+    return a == b;
+  }
+
+  void pairs() {
+    for (const std::size_t k : how_.everything ? every(first_) : touching(first_)) {
+      trace second;
+      check([&] { return "killed " + at(first_, k) + ", then the next one to its end"; }, [&](complaints& wrong) {
+        next_after(k, [&](victim& process, scene& play) {
+          return process.record(second, [&] { return play.in.changed(); });
+        }, wrong);
+      });
+      for (const std::size_t j : touching(second)) {
+        if (enough()) return;
+        check([&] { return "killed " + at(first_, k) + ", then the next one " + at(second, j); }, [&](complaints& wrong) {
+          next_after(k, [&](victim& process, scene&) { return go(process, second, j); }, wrong);
+        });
+        ++counts_.pairs;
+      }
+    }
+  }
+
+  void next_after(std::size_t k, const std::function<place(victim&, scene&)>& how, complaints& wrong) {
+    stage on = killed_at(k);
+    bury(*on.play, *on.who);
+    life* who = on.play->second();
+    auto process = start_worker(*on.play, *who);
+    place here = process->run();
+    if (here == place::begin) here = how(*process, *on.play);
+    if (here == place::dead) wrong.push_back("the victim " + process->how());
+    process->kill();
+    bury(*on.play, *who);
+    on.play->verify(wrong);
+  }
+
+  const operation& what_;
+  const choice& how_;
+  tally& counts_;
+  trace first_;
+  std::size_t told_ = 0;
+};
+
+}  // namespace
+
+tally run(const std::vector<operation>& operations, const choice& what) {
+  share_one_processor();
+  tally counts;
+  for (const auto& each : operations) {
+    if (each.only_long && !what.everything) continue;
+    if (each.name.find(what.only) == each.name.npos) continue;
+    if (what.to_the_first && counts.violations > 0) break;
+    try {
+      runner(each, what, counts).run();
+    } catch (const std::exception& e) {
+      ++counts.violations;
+      counts.said.push_back(each.name + ": " + e.what());
+    }
+  }
+  return counts;
+}
+
+std::string why_not() {
+#if !defined(__x86_64__)
+  return "instructions are stepped on x86-64 only";
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return "a sanitizer's own code would be stepped, not what ships";
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(undefined_behavior_sanitizer)
+  return "a sanitizer's own code would be stepped, not what ships";
+#else
+  return "";
+#endif
+#else
+  return "";
+#endif
+}
+
+}  // namespace crash

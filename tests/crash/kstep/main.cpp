@@ -1,0 +1,27 @@
+// The harness as a program: what a mutant is run by, and people.
+//   NAME [--first] [--all] [OPERATION]
+
+#include <iostream>
+#include <string>
+
+#include "crash/kstep/harness.hpp"
+
+int main(int argc, char** argv) {
+  crash::choice what;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word == "--first") {
+      what.to_the_first = true;
+    } else if (word == "--all") {
+      what.everything = true;
+    } else {
+      what.only = word;
+    }
+  }
+  const auto counts = crash::run(crash::all_operations(), what);
+  for (const auto& each : counts.sizes) std::cout << each << "\n";
+  for (const auto& each : counts.said) std::cout << each << "\n";
+  std::cout << "kill points " << counts.kill_points << ", stops " << counts.stops << ", pairs " << counts.pairs
+            << ", violations " << counts.violations << std::endl;
+  return counts.violations == 0 ? 0 : 1;
+}

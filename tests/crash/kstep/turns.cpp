@@ -1,0 +1,122 @@
+// Kills of an actor that works in turns: its state, its place in the mailbox and what it has told change together.
+
+#include <cstring>
+
+#include "crash/kstep/scene.hpp"
+#include "wire/checksum.hpp"
+
+namespace crash {
+
+namespace {
+
+class adding final : public scene {
+ public:
+  explicit adding(std::size_t receivers) {
+    for (std::size_t i = 0; i < receivers; ++i) to_.push_back(&in.add("receiver " + std::to_string(i + 1)));
+  }
+
+  life& begin() override {
+    hand_ = std::make_unique<hand>(in, *sender_, *adder_);
+    for (std::uint64_t i = 1; i <= told_; ++i) hand_->tell(outgoing_of(parcel(sender_->id, i, 24)));
+    for (identity* each : to_) in.open(*each);
+    return boot(1);
+  }
+  void at_begin() override {
+    for (identity* each : to_) go_to_sleep(in, *each);
+  }
+  void meanwhile(complaints& wrong) override {
+    if (!hand_->tell(outgoing_of(parcel(sender_->id, ++told_, 24)))) wrong.push_back("a stopped receiver keeps its sender out");
+    for (std::size_t i = 0; i < to_.size(); ++i) {
+      if (!rung(*to_[i]->doorbell)) continue;
+      in.reader_at(*to_[i]).mail.woke();
+      take(i, wrong);
+      go_to_sleep(in, *to_[i]);
+    }
+  }
+  void after_stop(complaints& wrong) override {
+    if (the_ledger().started != told_) wrong.push_back("the receiver went to sleep over a message that was told while it stood still");
+    nobody_sleeps_over_mail(wrong, "by its sender");
+  }
+
+  life* second() override { return &boot(window::first); }
+
+  void verify(complaints& wrong) override {
+    nobody_sleeps_over_mail(wrong, "after the death of its sender");
+    const std::uint64_t count = committed(wrong);
+    for (std::size_t i = 0; i < to_.size(); ++i) {
+      in.reader_at(*to_[i]).mail.woke();
+      take(i, wrong);
+      if (got_[i] != count) {
+        wrong.push_back("the state holds " + std::to_string(count) + " messages, but " + to_[i]->name + " was told of " + std::to_string(got_[i]));
+      }
+    }
+    if (judged.size() > 1) wrong.push_back("more than one message was judged to be in flight");
+    if (!judged.empty() && judged[0].what != supervision::judged_record::fate::redeliver) wrong.push_back("the message in flight is not kept");
+    in.open(*adder_);
+    const auto left = take_all(in, *adder_, wrong);
+    std::uint64_t due = count + 1;
+    for (const auto number : left) {
+      if (number != due++) {
+        wrong.push_back("the state holds " + std::to_string(count) + " messages, and there come " + list(left));
+        break;
+      }
+    }
+    if (left.size() != told_ - count) wrong.push_back("the state holds " + std::to_string(count) + " of " + std::to_string(told_) + " messages, and there come " + list(left));
+  }
+
+ private:
+  life& boot(std::uint64_t begin_at) {
+    window what{.from = sender_->id, .begin = begin_at, .end = 0};
+    for (std::size_t i = 0; i < to_.size(); ++i) what.to[i] = to_[i]->id;
+    in.give_arguments(*adder_, arguments_of<adder>(what));
+    life& who = in.bear(*adder_);
+    in.boot(who);
+    return who;
+  }
+
+  /// Messages in the state that the next incarnation would start from.
+  std::uint64_t committed(complaints& wrong) {
+    const auto& page = *adder_->cursor.at<wire::cursor_header>();
+    if (page.base_present == 0) return 0;
+    sums state;
+    const std::byte* at = in.checkpoints(*adder_).data() + page.base_buffer * adder_->checkpoint_bytes;
+    if (page.base_length != sizeof state || wire::checksum(at, page.base_length) != page.base_checksum) {
+      wrong.push_back("the checkpoint that the next incarnation would start from is damaged");
+      return 0;
+    }
+    std::memcpy(&state, at, sizeof state);
+    if (state.count != state.last) wrong.push_back("the state has " + std::to_string(state.count) + " messages and ends with " + std::to_string(state.last));
+    return state.count;
+  }
+
+  void take(std::size_t i, complaints& wrong) {
+    for (const auto number : take_all(in, *to_[i], wrong)) {
+      if (number != ++got_[i]) wrong.push_back(to_[i]->name + " was told of " + std::to_string(number) + " where " + std::to_string(got_[i]) + " was due");
+    }
+  }
+
+  void nobody_sleeps_over_mail(complaints& wrong, const std::string& by) {
+    for (identity* each : to_) {
+      const bool sleeps = each->cursor.at<wire::cursor_header>()->sleeping != 0;
+      if (sleeps && !rung(*each->doorbell) && in.reader_at(*each).mail.anything()) {
+        wrong.push_back(each->name + " sleeps, has a message and was not woken " + by);
+      }
+    }
+  }
+
+  identity* sender_ = &in.add("sender");
+  identity* adder_ = &in.add("adder", &troupe::detail::type_of<adder>(), arguments_of<adder>(window{}));
+  std::vector<identity*> to_;
+  std::array<std::uint64_t, 3> got_{};
+  std::uint64_t told_ = 3;
+  std::unique_ptr<hand> hand_;
+};
+
+}  // namespace
+
+void add_turns(std::vector<operation>& to) {
+  to.push_back({"turns without output", [] { return std::make_unique<adding>(0); }, true, true});
+  to.push_back({"turns that tell two", [] { return std::make_unique<adding>(2); }, true, true});
+}
+
+}  // namespace crash
