@@ -137,7 +137,7 @@ void collector::on(const crate& m) {
   leave(entry);
 }
 
-void adder::on(const parcel& m) {
+void adder::add(const parcel& m) {
   const std::size_t entry = enter(m, m.intact(), self().attempt());
   mark(window_, m);
   ++state().count;

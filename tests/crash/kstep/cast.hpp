@@ -63,7 +63,7 @@ struct fragile : parcel {
   using parcel::parcel;
   static constexpr auto delivery = troupe::drop{};
 };
-/// Gives its handler's actor up at the second attempt.
+/// Handled once at most, and a dead letter then.
 struct poison : parcel {
   using parcel::parcel;
   static constexpr auto delivery = troupe::redeliver{1};
@@ -143,10 +143,12 @@ struct sums {
 class adder : public troupe::checkpointed<sums> {
  public:
   explicit adder(window what) : window_(what) {}
-  void on(const parcel& m);
-  using handles = troupe::handles<parcel>;
+  void on(const parcel& m) { add(m); }
+  void on(const poison& m) { add(m); }
+  using handles = troupe::handles<parcel, poison>;
 
  private:
+  void add(const parcel& m);
   window window_;
 };
 

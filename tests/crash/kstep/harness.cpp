@@ -45,7 +45,7 @@ class runner {
     made.play = what_.make();
     made.who = &made.play->begin();
     made.process = start_worker(*made.play, *made.who);
-    if (made.process->run() != place::begin) throw std::runtime_error("the victim does not begin: " + made.process->how());
+    if (made.process->run_to_begin() != place::begin) throw std::runtime_error("the victim does not begin: " + made.process->how());
     made.play->at_begin();
     return made;
   }
@@ -152,7 +152,7 @@ class runner {
           supervision::judge(*who->of);
           crash_end_mark();
         },
-        victim::others{});
+        {});
   }
 
   void recoveries() {

@@ -20,7 +20,8 @@ std::unique_ptr<victim> start_worker(scene& of, life& who) {
   const int socket = in.socket_of(who);
   const auto types = in.types();
   return std::make_unique<victim>([socket, types] { troupe::detail::worker_main(socket, types); },
-                                  victim::others{.serve = [&in, &who] { in.serve(who); },
+                                  victim::others{.control = who.control.get(),
+                                                 .serve = [&in, &who] { in.serve(who); },
                                                  .nothing_there = [&in, &who] { return in.nothing_there(who); },
                                                  .wake = [&of] { return of.wake(); }});
 }

@@ -62,7 +62,10 @@ class telling final : public scene {
     }
   }
 
-  void after_stop(complaints& wrong) override { nobody_sleeps_over_mail(wrong, "by its sender"); }
+  void after_stop(complaints& wrong) override {
+    if (the_ledger().told != how_.what.inside * to_.size()) wrong.push_back("the sender sleeps for ever in its tell");
+    nobody_sleeps_over_mail(wrong, "by its sender");
+  }
 
   void verify(complaints& wrong) override {
     nobody_sleeps_over_mail(wrong, "by the supervisor after the death of its sender");

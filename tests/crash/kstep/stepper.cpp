@@ -1,8 +1,10 @@
 #include "crash/kstep/stepper.hpp"
 
 #include <dlfcn.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/ptrace.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
@@ -43,6 +45,7 @@ namespace crash {
 namespace {
 
 constexpr int call_stop = SIGTRAP | 0x80;
+constexpr int patience_ms = 60'000;  // only against a victim that is broken
 constexpr std::size_t most_steps = 200'000;  // an operation that is longer does not end
 
 std::uint64_t begin_address() { return reinterpret_cast<std::uint64_t>(&crash_begin_mark); }
@@ -154,6 +157,28 @@ victim::place victim::resume(way how) {
     if (static_cast<long>(registers(pid_).rax) != -ENOSYS) continue;
     if (them_.serve) them_.serve();
     if (about_to_sleep()) return place::asleep;
+  }
+}
+
+victim::place victim::run_to_begin() {
+  static const int children = [] {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    ::sigprocmask(SIG_BLOCK, &set, nullptr);
+    return ::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+  }();
+  ::ptrace(PTRACE_CONT, pid_, nullptr, nullptr);
+  for (;;) {
+    std::array<pollfd, 2> what{pollfd{children, POLLIN, 0}, pollfd{them_.control, POLLIN, 0}};
+    if (::poll(what.data(), what.size(), patience_ms) == 0) give_up("the victim does not come to its begin mark");
+    if ((what[1].revents & POLLIN) != 0) them_.serve();
+    if ((what[0].revents & POLLIN) == 0) continue;
+    signalfd_siginfo ignored{};
+    while (::read(children, &ignored, sizeof ignored) > 0) {
+    }
+    int status = 0;
+    if (::waitpid(pid_, &status, __WALL | WNOHANG) == pid_) return arrived(status);
   }
 }
 
@@ -281,8 +306,10 @@ void share_one_processor() {
   cpu_set_t all;
   CPU_ZERO(&all);
   if (::sched_getaffinity(0, sizeof all, &all) != 0) return;
-  for (int cpu = CPU_SETSIZE - 1; cpu >= 0; --cpu) {
-    if (!CPU_ISSET(cpu, &all)) continue;
+  // Another one for each process, so that several harnesses side by side share the machine.
+  int chosen = ::getpid() % CPU_COUNT(&all);
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &all) || chosen-- > 0) continue;
     CPU_ZERO(&all);
     CPU_SET(cpu, &all);
     ::sched_setaffinity(0, sizeof all, &all);

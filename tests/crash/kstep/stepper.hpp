@@ -36,6 +36,7 @@ std::string describe(std::uint64_t address);
 class victim {
  public:
   struct others {
+    int control = -1;  ///< readable when the victim has asked for something
     /// Called at each system call of the victim, before it: answers what the victim has asked for.
     std::function<void()> serve;
     /// Whether a wait that the victim is about to begin would find nothing.
@@ -57,6 +58,8 @@ class victim {
     asleep,  ///< about to wait, and nobody will wake it
     dead,    ///< it ended by itself: see how()
   };
+  /// From its birth, without looking at its system calls: to a mark that it is known to reach.
+  place run_to_begin();
   /// Runs on to a mark, or to its sleep.
   place run();
   /// From begin: single steps until a mark or its sleep. `changed`: whether what others can see has changed since it was

@@ -314,6 +314,7 @@ hand::hand(world& in, identity& from, identity& to)
       lane_(in.connect(who, to, wire::out_header_bytes, ring_bytes)),
       writer_(out_.data() + lane_.offset, ring_bytes, lane_.start, &to.slot(lane_.slot)) {
   out_.at<wire::out_header>()->incarnation = who.id;
+  os::seal_memory(*who.out, os::seal::one_writer);
 }
 
 void hand::announce() { in_.announce(to_, lane_); }

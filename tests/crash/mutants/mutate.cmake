@@ -1,0 +1,43 @@
+# cmake -DMUTANT=FILE.mutant -DROOT=CHECKOUT -DINTO=FILE -P mutate.cmake
+# Writes the source file that the mutant names, with its changes. Each old text must be there exactly once.
+
+file(READ "${MUTANT}" description)
+cmake_path(GET MUTANT STEM name)
+
+string(REGEX MATCH "\nfile: ([^\n]+)\n" found "\n${description}")
+set(source "${CMAKE_MATCH_1}")
+file(READ "${ROOT}/${source}" text)
+
+set(rest "${description}")
+set(changes 0)
+while(TRUE)
+  string(FIND "${rest}" "<<<<\n" begin)
+  if(begin EQUAL -1)
+    break()
+  endif()
+  string(SUBSTRING "${rest}" ${begin} -1 rest)
+  string(SUBSTRING "${rest}" 5 -1 rest)
+  string(FIND "${rest}" "====\n" middle)
+  string(FIND "${rest}" ">>>>" end)
+  if(middle EQUAL -1 OR end EQUAL -1)
+    message(FATAL_ERROR "${MUTANT}: a change is <<<<, old text, ====, new text, >>>>, each mark on a line of its own")
+  endif()
+  string(SUBSTRING "${rest}" 0 ${middle} old)
+  math(EXPR from "${middle} + 5")
+  math(EXPR size "${end} - ${from}")
+  string(SUBSTRING "${rest}" ${from} ${size} new)
+  string(SUBSTRING "${rest}" ${end} -1 rest)
+
+  string(FIND "${text}" "${old}" first)
+  string(FIND "${text}" "${old}" last REVERSE)
+  if(first EQUAL -1 OR NOT first EQUAL last)
+    message(FATAL_ERROR "The mutant ${name} does not fit ${source} any more: this text is not there exactly once.\n"
+                        "${old}\nAdapt ${MUTANT} to the code as it is now.")
+  endif()
+  string(REPLACE "${old}" "${new}" text "${text}")
+  math(EXPR changes "${changes} + 1")
+endwhile()
+if(changes EQUAL 0)
+  message(FATAL_ERROR "${MUTANT} changes nothing")
+endif()
+file(WRITE "${INTO}" "${text}")
