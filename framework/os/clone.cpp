@@ -36,14 +36,6 @@ void register_robust_list() noexcept {
   if (saved_robust_list != nullptr) ::syscall(SYS_set_robust_list, saved_robust_list, saved_robust_size);
 }
 
-void clear_handlers() noexcept {
-  for (int number = 1; number < NSIG; ++number) {
-    struct sigaction now {};
-    if (::sigaction(number, nullptr, &now) != 0) continue;
-    if (now.sa_handler != SIG_IGN && now.sa_handler != SIG_DFL) ::signal(number, SIG_DFL);
-  }
-}
-
 int by_clone3(kinship whose) noexcept {
   clone_args wanted{};
   wanted.flags = CLONE_CLEAR_SIGHAND | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
@@ -138,8 +130,9 @@ bool siblings_are_orphans() noexcept { return the_way == way::fork; }
 
 void become_worker() noexcept {
   register_robust_list();
-  if (the_way != way::clone3) clear_handlers();  // CLONE_CLEAR_SIGHAND has done it
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // What the spawner ignores would stay ignored: with CHLD ignored, system() and wait() would fail.
+  for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
   for (int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE}) ::signal(number, SIG_IGN);
   sigset_t none;
   ::sigemptyset(&none);

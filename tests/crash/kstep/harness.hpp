@@ -21,9 +21,11 @@ struct tally {
 };
 
 struct choice {
-  bool everything = false;  ///< all pairs, and the operations that are only_long
+  bool everything = false;    ///< all pairs, all stops, and the operations that are only_long
   bool to_the_first = false;  ///< of the violations: for mutants
-  std::string only;         ///< operations whose name contains this
+  std::string only;           ///< operations whose name contains this
+  std::size_t part = 0;       ///< of `parts` that share the work, this one's
+  std::size_t parts = 1;
 };
 
 tally run(const std::vector<operation>& operations, const choice& what);

@@ -1,5 +1,5 @@
 // The harness as a program: what a mutant is run by, and people.
-//   NAME [--first] [--all] [OPERATION]
+//   NAME [--first] [--all] [--part I N] [OPERATION]
 
 #include <iostream>
 #include <string>
@@ -14,9 +14,16 @@ int main(int argc, char** argv) {
       what.to_the_first = true;
     } else if (word == "--all") {
       what.everything = true;
+    } else if (word == "--part" && i + 2 < argc) {
+      what.part = std::stoul(argv[++i]);
+      what.parts = std::stoul(argv[++i]);
     } else {
       what.only = word;
     }
+  }
+  if (const auto why = crash::why_not(); !why.empty()) {
+    std::cout << "nothing is stepped in this build: " << why << std::endl;
+    return 77;
   }
   const auto counts = crash::run(crash::all_operations(), what);
   for (const auto& each : counts.sizes) std::cout << each << "\n";

@@ -229,9 +229,9 @@ scene_maker maker(Arguments... arguments) {
 }  // namespace
 
 void add_receiving(std::vector<operation>& to) {
-  to.push_back({"handle messages", maker<taking<parcel>>(std::uint64_t{3}, std::size_t{24}), false, true});
-  to.push_back({"handle messages that are dropped", maker<taking<fragile>>(std::uint64_t{3}, std::size_t{24}), false, true});
-  to.push_back({"handle messages with one attempt", maker<taking<poison>>(std::uint64_t{3}, std::size_t{24}), false, true});
+  to.push_back({"handle messages", maker<taking<parcel>>(std::uint64_t{2}, std::size_t{24}), false, true});
+  to.push_back({"handle messages that are dropped", maker<taking<fragile>>(std::uint64_t{2}, std::size_t{24}), false, true});
+  to.push_back({"handle messages with one attempt", maker<taking<poison>>(std::uint64_t{2}, std::size_t{24}), false, true});
   to.push_back({"tell, then handle", maker<telling_and_taking>(), true});
   to.push_back({"make room", maker<making_room>()});
   to.push_back({"a lane arrives", maker<attaching>()});

@@ -150,7 +150,7 @@ scene_maker maker(const tells& how) {
 
 void add_sending(std::vector<operation>& to) {
   using way = script::way;
-  to.push_back({"tell on an empty lane", maker({.what = {.before = 3, .inside = 2}})});
+  to.push_back({"tell on an empty lane", maker({.what = {.before = 3, .inside = 1}})});
   to.push_back({"tell behind unread messages", maker({.what = {.before = 5, .inside = 2}, .drained = false})});
   // 56 records of 72 bytes leave 64 of the ring.
   to.push_back({"tell over the ring's end", maker({.what = {.before = 56, .inside = 1}})});

@@ -118,7 +118,7 @@ class adding final : public scene {
   identity* adder_ = &in.add("adder", &troupe::detail::type_of<adder>(), arguments_of<adder>(window{}));
   std::vector<identity*> to_;
   std::array<std::uint64_t, 3> got_{};
-  std::uint64_t told_ = 3;
+  std::uint64_t told_ = 2;
   std::unique_ptr<hand> hand_;
 };
 

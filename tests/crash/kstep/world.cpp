@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstring>
 
 namespace crash {
@@ -277,7 +278,8 @@ void world::free_lane(identity& of, in_lane& lane) {
 
 std::vector<std::byte> world::cursor_image(const identity& of) {
   constexpr std::size_t slots = 8 * sizeof(wire::cursor_slot);
-  std::vector<std::byte> image(of.cursor.data(), of.cursor.data() + sizeof(wire::cursor_header));
+  constexpr std::size_t base = offsetof(wire::cursor_header, base_length);
+  std::vector<std::byte> image(of.cursor.data() + base, of.cursor.data() + sizeof(wire::cursor_header));
   const std::byte* words = of.cursor.data() + wire::cursor_slots_offset;
   image.insert(image.end(), words, words + slots);
   return image;
@@ -289,6 +291,7 @@ bool world::changed() {
   for (auto& [id, each] : identities_) {
     const auto image = cursor_image(*each);
     now.insert(now.end(), image.begin(), image.end());
+    take(each->cursor.data(), sizeof(wire::cursor_header));
     take(hints_.at(id).data(), 8 * sizeof(std::uint32_t));
     if (each->checkpoint_bytes > 0) take(checkpoints_.at(id).data(), 2 * each->checkpoint_bytes);
   }

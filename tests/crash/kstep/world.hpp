@@ -83,7 +83,7 @@ class world {
 
   /// Whether the words that other processes can see have changed since this was last asked.
   bool changed();
-  /// The cursor page's first slots and header, as bytes.
+  /// What a recovery may change in the cursor page: its first slots, and the checkpoint that is named there.
   static std::vector<std::byte> cursor_image(const identity& of);
 
   const os::mapping& checkpoints(const identity& of) const { return checkpoints_.at(of.id); }
