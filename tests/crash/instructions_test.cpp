@@ -53,7 +53,9 @@ std::vector<mutant> all_mutants() {
 /// A program that runs beside this one.
 class running {
  public:
-  explicit running(const std::string& command) : out_(::popen((command + " 2>&1").c_str(), "r")) { REQUIRE(out_ != nullptr); }
+  explicit running(const std::string& command) : out_(::popen((command + " 2>&1").c_str(), "r")) {
+    REQUIRE(out_ != nullptr);
+  }
   running(running&& other) noexcept : out_(std::exchange(other.out_, nullptr)) {}
   ~running() {
     if (out_ != nullptr) ::pclose(out_);
@@ -121,13 +123,15 @@ void catch_here(const std::vector<mutant>& all, score& count) {
     const std::size_t to = std::min(all.size(), from + at_once);
     std::vector<running> side_by_side;
     for (std::size_t i = from; i < to; ++i) {
-      side_by_side.emplace_back(std::string(KSTEP_MUTANTS) + "/mutant_" + all[i].name + " --first \"" + all[i].operation + '"');
+      side_by_side.emplace_back(std::string(KSTEP_MUTANTS) + "/mutant_" + all[i].name + " --first \"" +
+                                all[i].operation + '"');
     }
     for (std::size_t i = from; i < to; ++i) {
       const auto [said, code] = side_by_side[i - from].finish();
       const bool caught = code == 1 && number(said, "violations") > 0;
       CHECK_MESSAGE(caught, "a planted bug is not found: " << all[i].name << ": " << all[i].what << "\n" << said);
-      std::cout << all[i].name << ": " << (caught ? "caught by the harness: " + first_of(said, all[i].operation) : "MISSED") << "\n";
+      std::cout << all[i].name << ": "
+                << (caught ? "caught by the harness: " + first_of(said, all[i].operation) : "MISSED") << "\n";
       ++count.planted;
       if (caught) ++count.caught;
     }

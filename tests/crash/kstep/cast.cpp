@@ -149,9 +149,8 @@ void adder::add(const parcel& m) {
 }
 
 std::span<const troupe::detail::actor_type* const> all_types() {
-  static const troupe::detail::actor_type* const types[] = {&troupe::detail::type_of<teller>(),
-                                                            &troupe::detail::type_of<collector>(),
-                                                            &troupe::detail::type_of<adder>()};
+  static const troupe::detail::actor_type* const types[] = {
+      &troupe::detail::type_of<teller>(), &troupe::detail::type_of<collector>(), &troupe::detail::type_of<adder>()};
   return types;
 }
 

@@ -116,8 +116,8 @@ class teller : public troupe::actor {
 /// Between the handlers of which two messages the operation lies.
 struct window {
   static constexpr std::uint64_t first = ~std::uint64_t{0};  ///< as `begin`: the first that the process handles
-  std::uint64_t from = 0, begin = 0, end = 0;  ///< end 0: it ends when the actor goes to sleep
-  std::array<std::uint64_t, 3> to{};  ///< whom an adder passes it on to
+  std::uint64_t from = 0, begin = 0, end = 0;                ///< end 0: it ends when the actor goes to sleep
+  std::array<std::uint64_t, 3> to{};                         ///< whom an adder passes it on to
 };
 
 /// Writes down what it handles.

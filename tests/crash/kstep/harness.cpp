@@ -23,8 +23,9 @@ class runner {
 
   void run() {
     record();
-    if (how_.part == 0) counts_.sizes.push_back(what_.name + ": " + std::to_string(first_.size()) + " instructions, " +
-                            std::to_string(touching(first_).size() - 1) + " that others can see");
+    if (how_.part == 0)
+      counts_.sizes.push_back(what_.name + ": " + std::to_string(first_.size()) + " instructions, " +
+                              std::to_string(touching(first_).size() - 1) + " that others can see");
     kills();
     stops();
     if (what_.recovery) recoveries();
@@ -47,7 +48,8 @@ class runner {
     made.play = what_.make();
     made.who = &made.play->begin();
     made.process = start_worker(*made.play, *made.who);
-    if (made.process->run_to_begin() != place::begin) throw std::runtime_error("the victim does not begin: " + made.process->how());
+    if (made.process->run_to_begin() != place::begin)
+      throw std::runtime_error("the victim does not begin: " + made.process->how());
     made.play->at_begin();
     return made;
   }
@@ -57,7 +59,8 @@ class runner {
     for (int round = 0; round < 2; ++round) {
       stage on = open();
       const auto changed = [&] { return on.play->in.changed(); };
-      if (on.process->record(first_, changed) == place::dead) throw std::runtime_error("the operation " + on.process->how());
+      if (on.process->record(first_, changed) == place::dead)
+        throw std::runtime_error("the operation " + on.process->how());
     }
   }
 
@@ -93,7 +96,8 @@ class runner {
 
   static std::string at(const trace& of, std::size_t k) {
     if (k >= of.size()) return "at the end";
-    return "before instruction " + std::to_string(k) + " of " + std::to_string(of.size()) + ", in " + describe(of[k].address);
+    return "before instruction " + std::to_string(k) + " of " + std::to_string(of.size()) + ", in " +
+           describe(of[k].address);
   }
 
   void bury(scene& play, life& who) { play.judged = play.in.bury(who); }
@@ -101,15 +105,16 @@ class runner {
   void kills() {
     for (std::size_t k = 0; k <= first_.size() && !enough(); ++k) {
       if (!mine()) continue;
-      check([&] { return "killed " + at(first_, k); }, [&](complaints& wrong) {
-        stage on = open();
-        const place here = go(*on.process, first_, k);
-        on.play->killed = here == place::point;
-        if (here == place::dead) wrong.push_back("the victim " + on.process->how());
-        on.process->kill();
-        bury(*on.play, *on.who);
-        on.play->verify(wrong);
-      });
+      check([&] { return "killed " + at(first_, k); },
+            [&](complaints& wrong) {
+              stage on = open();
+              const place here = go(*on.process, first_, k);
+              on.play->killed = here == place::point;
+              if (here == place::dead) wrong.push_back("the victim " + on.process->how());
+              on.process->kill();
+              bury(*on.play, *on.who);
+              on.play->verify(wrong);
+            });
       ++counts_.kill_points;
     }
   }
@@ -123,18 +128,19 @@ class runner {
   void stops() {
     for (std::size_t k = 0; k <= first_.size() && !enough(); ++k) {
       if (!worth_a_stop(k) || !mine()) continue;
-      check([&] { return "stopped " + at(first_, k); }, [&](complaints& wrong) {
-        stage on = open();
-        place here = go(*on.process, first_, k);
-        on.play->meanwhile(wrong);
-        if (here == place::point || here == place::asleep) here = on.process->run();
-        if (here == place::dead) wrong.push_back("the victim " + on.process->how());
-        on.play->killed = false;
-        on.play->after_stop(wrong);
-        on.process->kill();
-        bury(*on.play, *on.who);
-        on.play->verify(wrong);
-      });
+      check([&] { return "stopped " + at(first_, k); },
+            [&](complaints& wrong) {
+              stage on = open();
+              place here = go(*on.process, first_, k);
+              on.play->meanwhile(wrong);
+              if (here == place::point || here == place::asleep) here = on.process->run();
+              if (here == place::dead) wrong.push_back("the victim " + on.process->how());
+              on.play->killed = false;
+              on.play->after_stop(wrong);
+              on.process->kill();
+              bury(*on.play, *on.who);
+              on.play->verify(wrong);
+            });
       ++counts_.stops;
     }
   }
@@ -171,34 +177,37 @@ class runner {
       if (enough()) return;
       trace second;
       std::vector<std::byte> once;
-      check([&] { return "killed " + at(first_, k) + ", recovered twice"; }, [&](complaints& wrong) {
-        stage on = killed_at(k);
-        auto process = recovery_of(on);
-        process->run();
-        process->record(second, [&] { return on.play->in.changed(); });
-        once = world::cursor_image(*on.who->of);
-        process->kill();
-        bury(*on.play, *on.who);
-        if (world::cursor_image(*on.who->of) != once) {
-          wrong.push_back("a second recovery changes what the first one left");
-        }
-      });
+      check([&] { return "killed " + at(first_, k) + ", recovered twice"; },
+            [&](complaints& wrong) {
+              stage on = killed_at(k);
+              auto process = recovery_of(on);
+              process->run();
+              process->record(second, [&] { return on.play->in.changed(); });
+              once = world::cursor_image(*on.who->of);
+              process->kill();
+              bury(*on.play, *on.who);
+              if (world::cursor_image(*on.who->of) != once) {
+                wrong.push_back("a second recovery changes what the first one left");
+              }
+            });
       const bool all = how_.everything || lengths.insert(second.size()).second;
       const auto points = all ? every(second) : touching(second);
       for (const std::size_t j : points) {
         if (enough()) return;
         if (!mine()) continue;
-        check([&] { return "killed " + at(first_, k) + ", its recovery killed " + at(second, j); }, [&](complaints& wrong) {
-          stage on = killed_at(k);
-          auto process = recovery_of(on);
-          process->run();
-          go(*process, second, j);
-          process->kill();
-          on.play->recovered = true;
-          bury(*on.play, *on.who);
-          if (world::cursor_image(*on.who->of) != once) wrong.push_back("half a recovery and a whole one leave something else than one");
-          on.play->verify(wrong);
-        });
+        check([&] { return "killed " + at(first_, k) + ", its recovery killed " + at(second, j); },
+              [&](complaints& wrong) {
+                stage on = killed_at(k);
+                auto process = recovery_of(on);
+                process->run();
+                go(*process, second, j);
+                process->kill();
+                on.play->recovered = true;
+                bury(*on.play, *on.who);
+                if (world::cursor_image(*on.who->of) != once)
+                  wrong.push_back("half a recovery and a whole one leave something else than one");
+                on.play->verify(wrong);
+              });
         ++counts_.pairs;
       }
     }
@@ -213,17 +222,22 @@ class runner {
   void pairs() {
     for (const std::size_t k : how_.everything ? every(first_) : touching(first_)) {
       trace second;
-      check([&] { return "killed " + at(first_, k) + ", then the next one to its end"; }, [&](complaints& wrong) {
-        next_after(k, [&](victim& process, scene& play) {
-          return process.record(second, [&] { return play.in.changed(); });
-        }, wrong);
-      });
+      check(
+          [&] { return "killed " + at(first_, k) + ", then the next one to its end"; },
+          [&](complaints& wrong) {
+            next_after(
+                k,
+                [&](victim& process, scene& play) { return process.record(second, [&] { return play.in.changed(); }); },
+                wrong);
+          });
       for (const std::size_t j : touching(second)) {
         if (enough()) return;
         if (!mine()) continue;
-        check([&] { return "killed " + at(first_, k) + ", then the next one " + at(second, j); }, [&](complaints& wrong) {
-          next_after(k, [&](victim& process, scene&) { return go(process, second, j); }, wrong);
-        });
+        check([&] { return "killed " + at(first_, k) + ", then the next one " + at(second, j); },
+              [&](complaints& wrong) {
+                next_after(
+                    k, [&](victim& process, scene&) { return go(process, second, j); }, wrong);
+              });
         ++counts_.pairs;
       }
     }

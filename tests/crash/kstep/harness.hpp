@@ -16,8 +16,8 @@ struct tally {
   std::size_t stops = 0;        ///< stopped instead of killed, and resumed
   std::size_t pairs = 0;        ///< kills of two processes, one after the other
   std::size_t violations = 0;
-  std::vector<std::string> said;  ///< the violations, at most some of each operation
-  std::vector<std::string> sizes; ///< of each operation: how many instructions it has
+  std::vector<std::string> said;   ///< the violations, at most some of each operation
+  std::vector<std::string> sizes;  ///< of each operation: how many instructions it has
 };
 
 struct choice {

@@ -1,5 +1,5 @@
-// Kills of a receiver: from inside one handler over finish, next, start and the next handlers to its sleep; while a lane
-// arrives; while it takes over from a dead sender's lane to its successor's.
+// Kills of a receiver: from inside one handler over finish, next, start and the next handlers to its sleep; while a
+// lane arrives; while it takes over from a dead sender's lane to its successor's.
 
 #include <algorithm>
 #include <cstring>
@@ -26,14 +26,18 @@ class receiving : public scene {
     const std::uint32_t started = book.started;
     for (std::uint32_t i = 0; i < started; ++i) {
       const auto& each = book.handled[i];
-      if (each.number != i + 1) wrong.push_back("message " + std::to_string(each.number) + " was handled as number " + std::to_string(i + 1));
+      if (each.number != i + 1)
+        wrong.push_back("message " + std::to_string(each.number) + " was handled as number " + std::to_string(i + 1));
       if (each.intact == 0) wrong.push_back("message " + std::to_string(each.number) + " came with other bytes");
-      if (each.attempt != 1) wrong.push_back("message " + std::to_string(each.number) + " was handled at attempt " + std::to_string(each.attempt) + " without a death");
+      if (each.attempt != 1)
+        wrong.push_back("message " + std::to_string(each.number) + " was handled at attempt " +
+                        std::to_string(each.attempt) + " without a death");
     }
     const bool inside = started > 0 && book.handled[started - 1].done == 0;
     if (judged.size() > 1) wrong.push_back("more than one message was judged to be in flight");
     if (inside && judged.empty() && !recovered) wrong.push_back("the death inside a handler was charged to no message");
-    if (!judged.empty() && judged[0].attempts != 1) wrong.push_back("the first death counts as attempt " + std::to_string(judged[0].attempts));
+    if (!judged.empty() && judged[0].attempts != 1)
+      wrong.push_back("the first death counts as attempt " + std::to_string(judged[0].attempts));
     if (!supervision::judge(*receiver_).empty()) wrong.push_back("judged again, the same death counts again");
     in.open(*receiver_);
     check_first(wrong);
@@ -41,9 +45,13 @@ class receiving : public scene {
     std::uint64_t due = left.empty() ? last + 1 : left.front();
     const bool dropped = !keeps && (!judged.empty() || recovered);
     const std::uint64_t done = inside ? started - 1 : started;
-    if (due > done + 1 + (dropped ? 1 : 0)) wrong.push_back("lost: " + std::to_string(done) + " were handled, then comes " + list(left));
-    if (due < started + (dropped && inside ? 1 : 0)) wrong.push_back("acknowledged messages come again: " + std::to_string(started) + " were started, then comes " + list(left));
-    if (due == started && started > 0 && judged.empty() && !recovered) wrong.push_back("message " + std::to_string(due) + " comes again, but its first attempt is not counted");
+    if (due > done + 1 + (dropped ? 1 : 0))
+      wrong.push_back("lost: " + std::to_string(done) + " were handled, then comes " + list(left));
+    if (due < started + (dropped && inside ? 1 : 0))
+      wrong.push_back("acknowledged messages come again: " + std::to_string(started) + " were started, then comes " +
+                      list(left));
+    if (due == started && started > 0 && judged.empty() && !recovered)
+      wrong.push_back("message " + std::to_string(due) + " comes again, but its first attempt is not counted");
     if (keeps && inside && due != started) wrong.push_back("the message in hand does not come again");
     for (const auto number : left) {
       if (number != due++) wrong.push_back("the order is broken: " + list(left));
@@ -63,7 +71,8 @@ class receiving : public scene {
     }
     const unsigned attempt = mail.start(*lane, record);
     if (attempt != (again ? 2U : 1U)) {
-      wrong.push_back("the message that comes first is at attempt " + std::to_string(attempt) + " instead of " + (again ? "2" : "1"));
+      wrong.push_back("the message that comes first is at attempt " + std::to_string(attempt) + " instead of " +
+                      (again ? "2" : "1"));
     }
   }
 
@@ -88,7 +97,8 @@ class taking final : public receiving {
     return boot_collector({.from = sender_->id, .begin = 1});
   }
   void meanwhile(complaints& wrong) override {
-    if (!tell<M>(*hand_, *sender_, ++count_, size_)) wrong.push_back("a stopped receiver with an empty lane keeps its sender out");
+    if (!tell<M>(*hand_, *sender_, ++count_, size_))
+      wrong.push_back("a stopped receiver with an empty lane keeps its sender out");
   }
   void after_stop(complaints& wrong) override {
     if (the_ledger().started != count_) {
@@ -130,7 +140,8 @@ class making_room final : public receiving {
  private:
   void check_rung(complaints& wrong, const std::string& by) {
     const std::uint64_t used = hand_->used();
-    if (used <= ring_bytes / 2 && !rung(*sender_->doorbell)) wrong.push_back("the sender waits for room, has it, and was not woken " + by);
+    if (used <= ring_bytes / 2 && !rung(*sender_->doorbell))
+      wrong.push_back("the sender waits for room, has it, and was not woken " + by);
   }
   std::uint64_t count_ = 0;
   std::unique_ptr<hand> hand_;
@@ -214,7 +225,8 @@ class taking_over final : public receiving {
     third.announce();
     if (!tell<parcel>(third, *sender_, 5, 24)) wrong.push_back("a lane in a slot that was used before takes nothing");
     const auto got = take_all(in, *receiver_, wrong);
-    if (got != std::vector<std::uint64_t>{5}) wrong.push_back("of a lane in a slot that was used before comes " + list(got) + " instead of 5");
+    if (got != std::vector<std::uint64_t>{5})
+      wrong.push_back("of a lane in a slot that was used before comes " + list(got) + " instead of 5");
   }
 
  private:
@@ -230,8 +242,10 @@ scene_maker maker(Arguments... arguments) {
 
 void add_receiving(std::vector<operation>& to) {
   to.push_back({"handle messages", maker<taking<parcel>>(std::uint64_t{2}, std::size_t{24}), false, true});
-  to.push_back({"handle messages that are dropped", maker<taking<fragile>>(std::uint64_t{2}, std::size_t{24}), false, true});
-  to.push_back({"handle messages with one attempt", maker<taking<poison>>(std::uint64_t{2}, std::size_t{24}), false, true});
+  to.push_back(
+      {"handle messages that are dropped", maker<taking<fragile>>(std::uint64_t{2}, std::size_t{24}), false, true});
+  to.push_back(
+      {"handle messages with one attempt", maker<taking<poison>>(std::uint64_t{2}, std::size_t{24}), false, true});
   to.push_back({"tell, then handle", maker<telling_and_taking>(), true});
   to.push_back({"make room", maker<making_room>()});
   to.push_back({"a lane arrives", maker<attaching>()});

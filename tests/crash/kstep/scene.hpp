@@ -38,8 +38,8 @@ class scene {
 
   world in{all_types()};
   std::vector<supervision::judged_record> judged;  ///< of the last burial
-  bool killed = true;      ///< false: it has come to its end
-  bool recovered = false;  ///< the supervisor had begun to recover it before, and died
+  bool killed = true;                              ///< false: it has come to its end
+  bool recovered = false;                          ///< the supervisor had begun to recover it before, and died
 };
 
 using scene_maker = std::function<std::unique_ptr<scene>()>;

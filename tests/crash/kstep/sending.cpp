@@ -1,5 +1,5 @@
-// Kills inside a tell: on an empty, half full, wrapping and full lane, with bodies in the outbox, and at the first tell,
-// which makes the lane.
+// Kills inside a tell: on an empty, half full, wrapping and full lane, with bodies in the outbox, and at the first
+// tell, which makes the lane.
 
 #include <algorithm>
 
@@ -12,8 +12,8 @@ namespace {
 struct tells {
   script what;
   std::uint32_t receivers = 1;
-  bool drained = true;          ///< the receiver has taken everything before the operation, and sleeps
-  std::uint32_t makes_room = 0; ///< takes so many when the sender waits
+  bool drained = true;           ///< the receiver has taken everything before the operation, and sleeps
+  std::uint32_t makes_room = 0;  ///< takes so many when the sender waits
 };
 
 constexpr std::size_t small_record = 72;  // a parcel of 24 bytes
@@ -77,8 +77,12 @@ class telling final : public scene {
       // One that had not returned may be there or not.
       const std::uint64_t whole = how_.what.before + (told + to_.size() - 1 - i) / to_.size();
       const std::uint64_t next = told % to_.size() == i && killed ? whole + 1 : whole;
-      if (had < whole) wrong.push_back("committed messages are lost: " + std::to_string(whole) + " were told, " + std::to_string(had) + " came");
-      if (had > next) wrong.push_back("more messages came than were told: " + std::to_string(had) + " instead of " + std::to_string(next));
+      if (had < whole)
+        wrong.push_back("committed messages are lost: " + std::to_string(whole) + " were told, " + std::to_string(had) +
+                        " came");
+      if (had > next)
+        wrong.push_back("more messages came than were told: " + std::to_string(had) + " instead of " +
+                        std::to_string(next));
       if (!to_[i]->lanes.empty()) wrong.push_back("the dead sender's lane is drained, but its slot is not free");
       successor(i, wrong);
     }
@@ -126,7 +130,8 @@ class telling final : public scene {
     const std::uint64_t fitted = next_[i] - first;
     next_[i] = first;
     if (fitted + 1 < ring_bytes / small_record || fitted > ring_bytes / small_record) {
-      wrong.push_back("the successor's lane takes " + std::to_string(fitted) + " messages instead of " + std::to_string(ring_bytes / small_record));
+      wrong.push_back("the successor's lane takes " + std::to_string(fitted) + " messages instead of " +
+                      std::to_string(ring_bytes / small_record));
     }
     nobody_sleeps_over_mail(wrong, "by its sender's successor");
     in.reader_at(*to_[i]).mail.woke();
@@ -154,8 +159,8 @@ void add_sending(std::vector<operation>& to) {
   to.push_back({"tell behind unread messages", maker({.what = {.before = 5, .inside = 2}, .drained = false})});
   // 56 records of 72 bytes leave 64 of the ring.
   to.push_back({"tell over the ring's end", maker({.what = {.before = 56, .inside = 1}})});
-  to.push_back({"tell on a full lane",
-                maker({.what = {.before = 56, .inside = 1}, .drained = false, .makes_room = 40})});
+  to.push_back(
+      {"tell on a full lane", maker({.what = {.before = 56, .inside = 1}, .drained = false, .makes_room = 40})});
   to.push_back({"tell with its body in the outbox", maker({.what = {.before = 1, .inside = 1, .how = way::outbox}})});
   to.push_back({"tell of a payload", maker({.what = {.before = 1, .inside = 1, .how = way::payload}})});
   to.push_back({"first tell", maker({.what = {.before = 0, .inside = 1}})});

@@ -45,7 +45,7 @@ namespace crash {
 namespace {
 
 constexpr int call_stop = SIGTRAP | 0x80;
-constexpr int patience_ms = 60'000;  // only against a victim that is broken
+constexpr int patience_ms = 60'000;          // only against a victim that is broken
 constexpr std::size_t most_steps = 200'000;  // an operation that is longer does not end
 
 std::uint64_t begin_address() { return reinterpret_cast<std::uint64_t>(&crash_begin_mark); }
@@ -73,11 +73,15 @@ bool waits_for_ever(std::uint64_t call, const std::array<std::uint64_t, 4>& argu
   };
   switch (call) {
     case SYS_epoll_wait:
-    case SYS_epoll_pwait: return long_time(arguments[3]);
-    case SYS_poll: return long_time(arguments[2]);
+    case SYS_epoll_pwait:
+      return long_time(arguments[3]);
+    case SYS_poll:
+      return long_time(arguments[2]);
     case SYS_epoll_pwait2:
-    case SYS_ppoll: return true;
-    default: return false;
+    case SYS_ppoll:
+      return true;
+    default:
+      return false;
   }
 }
 

@@ -2,9 +2,10 @@
 
 /// A process that is stopped, resumed and killed between any two of its instructions, by ptrace.
 ///
-/// On x86-64 what a killed process has stored is a prefix of its program order, so the boundaries of its instructions are
-/// all the states that a kill can leave in shared memory. Method: record the instructions of an operation once, by single
-/// steps; then for each of them make the same process anew, run it to that instruction by a breakpoint and kill it there.
+/// On x86-64 what a killed process has stored is a prefix of its program order, so the boundaries of its instructions
+/// are all the states that a kill can leave in shared memory. Method: record the instructions of an operation once, by
+/// single steps; then for each of them make the same process anew, run it to that instruction by a breakpoint and kill
+/// it there.
 
 #include <sys/types.h>
 
@@ -15,7 +16,8 @@
 
 namespace crash {
 
-/// The operation under test lies between these two calls. Each is a breakpoint instruction, so both are for victims only.
+/// The operation under test lies between these two calls. Each is a breakpoint instruction, so both are for victims
+/// only.
 extern "C" {
 void crash_begin_mark() noexcept;
 void crash_end_mark() noexcept;
@@ -26,7 +28,7 @@ struct point {
   std::uint64_t address;
   std::uint32_t occurrence;  ///< how often this instruction has been reached, from 1
   bool system_call;
-  bool touches;              ///< the instruction changed what other processes can see
+  bool touches;  ///< the instruction changed what other processes can see
 };
 using trace = std::vector<point>;
 
@@ -62,8 +64,8 @@ class victim {
   place run_to_begin();
   /// Runs on to a mark, or to its sleep.
   place run();
-  /// From begin: single steps until a mark or its sleep. `changed`: whether what others can see has changed since it was
-  /// last called.
+  /// From begin: single steps until a mark or its sleep. `changed`: whether what others can see has changed since it
+  /// was last called.
   place record(trace& into, const std::function<bool()>& changed);
   /// From begin: runs to point `k` of a trace that record() made of the same operation.
   place run_to(const trace& of, std::size_t k);

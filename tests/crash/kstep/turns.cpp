@@ -36,7 +36,8 @@ class adding final : public scene {
     }
   }
   void after_stop(complaints& wrong) override {
-    if (the_ledger().started != told_) wrong.push_back("the receiver went to sleep over a message that was told while it stood still");
+    if (the_ledger().started != told_)
+      wrong.push_back("the receiver went to sleep over a message that was told while it stood still");
     nobody_sleeps_over_mail(wrong, "by its sender");
   }
 
@@ -49,12 +50,14 @@ class adding final : public scene {
       in.reader_at(*to_[i]).mail.woke();
       take(i, wrong);
       if (got_[i] != count) {
-        wrong.push_back("the state holds " + std::to_string(count) + " messages, but " + to_[i]->name + " was told of " + std::to_string(got_[i]));
+        wrong.push_back("the state holds " + std::to_string(count) + " messages, but " + to_[i]->name +
+                        " was told of " + std::to_string(got_[i]));
       }
     }
     if (judged.size() > 1) wrong.push_back("more than one message was judged to be in flight");
     using fate = supervision::judged_record::fate;
-    if (!judged.empty() && (judged[0].what == fate::redeliver) == poisoned) wrong.push_back("the message in flight has another fate than its type says");
+    if (!judged.empty() && (judged[0].what == fate::redeliver) == poisoned)
+      wrong.push_back("the message in flight has another fate than its type says");
     in.open(*adder_);
     const auto left = take_all(in, *adder_, wrong);
     std::uint64_t due = count + 1;
@@ -67,7 +70,8 @@ class adding final : public scene {
       break;
     }
     if (left.size() != told_ + 1 - first) {
-      wrong.push_back("the state holds " + std::to_string(count) + " of " + std::to_string(told_) + " messages, " + std::to_string(judged.size()) + " died in its handler, and there come " + list(left));
+      wrong.push_back("the state holds " + std::to_string(count) + " of " + std::to_string(told_) + " messages, " +
+                      std::to_string(judged.size()) + " died in its handler, and there come " + list(left));
     }
   }
 
@@ -95,13 +99,17 @@ class adding final : public scene {
       return 0;
     }
     std::memcpy(&state, at, sizeof state);
-    if (state.count != state.last) wrong.push_back("the state has " + std::to_string(state.count) + " messages and ends with " + std::to_string(state.last));
+    if (state.count != state.last)
+      wrong.push_back("the state has " + std::to_string(state.count) + " messages and ends with " +
+                      std::to_string(state.last));
     return state.count;
   }
 
   void take(std::size_t i, complaints& wrong) {
     for (const auto number : take_all(in, *to_[i], wrong)) {
-      if (number != ++got_[i]) wrong.push_back(to_[i]->name + " was told of " + std::to_string(number) + " where " + std::to_string(got_[i]) + " was due");
+      if (number != ++got_[i])
+        wrong.push_back(to_[i]->name + " was told of " + std::to_string(number) + " where " + std::to_string(got_[i]) +
+                        " was due");
     }
   }
 

@@ -125,7 +125,8 @@ void world::boot(life& who) {
   send(who, wire::frame::go, wire::nothing{});
 }
 
-void world::send_packed(life& to, const std::vector<std::byte>& packed, const std::vector<std::shared_ptr<os::fd>>& fds) {
+void world::send_packed(life& to, const std::vector<std::byte>& packed,
+                        const std::vector<std::shared_ptr<os::fd>>& fds) {
   std::vector<int> numbers;
   for (const auto& each : fds) numbers.push_back(each->get());
   os::send_packet(to.control, packed, numbers);
@@ -144,8 +145,12 @@ void world::take_frame(life& who, channel::incoming& frame) {
   wire::connect connect{};
   wire::slot slot{};
   switch (frame.type) {
-    case wire::frame::attached: os::seal_memory(*who.out, os::seal::one_writer); return;
-    case wire::frame::ready: who.now = life::stage::up; return;
+    case wire::frame::attached:
+      os::seal_memory(*who.out, os::seal::one_writer);
+      return;
+    case wire::frame::ready:
+      who.now = life::stage::up;
+      return;
     case wire::frame::connect:
       if (frame.take(connect)) answer_connect(who, connect);
       return;
@@ -156,7 +161,8 @@ void world::take_frame(life& who, channel::incoming& frame) {
         return free_lane(*who.of, *lane);
       }
       return;
-    default: return;
+    default:
+      return;
   }
 }
 
@@ -286,23 +292,30 @@ std::vector<std::byte> world::cursor_image(const identity& of) {
 }
 
 bool world::changed() {
-  std::vector<std::byte> now;
-  const auto take = [&](const std::byte* at, std::size_t size) { now.insert(now.end(), at, at + size); };
+  std::size_t at = 0;
+  bool differs = false;
+  const auto look = [&](const std::byte* from, std::size_t size) {
+    if (seen_.size() < at + size) seen_.resize(at + size);
+    if (std::memcmp(seen_.data() + at, from, size) != 0) {
+      std::memcpy(seen_.data() + at, from, size);
+      differs = true;
+    }
+    at += size;
+  };
   for (auto& [id, each] : identities_) {
-    const auto image = cursor_image(*each);
-    now.insert(now.end(), image.begin(), image.end());
-    take(each->cursor.data(), sizeof(wire::cursor_header));
-    take(hints_.at(id).data(), 8 * sizeof(std::uint32_t));
-    if (each->checkpoint_bytes > 0) take(checkpoints_.at(id).data(), 2 * each->checkpoint_bytes);
+    look(each->cursor.data(), sizeof(wire::cursor_header));
+    look(each->cursor.data() + wire::cursor_slots_offset, 8 * sizeof(wire::cursor_slot));
+    look(hints_.at(id).data(), 8 * sizeof(std::uint32_t));
+    for (std::uint64_t i = 0; each->checkpoint_bytes > 0 && i < 2; ++i) {
+      look(checkpoints_.at(id).data() + i * each->checkpoint_bytes, 256);
+    }
   }
   for (auto& [id, who] : lives_) {
     if (who->memory->dead) continue;
-    take(who->memory->map.data(), sizeof(wire::out_header));
-    take(who->memory->map.data() + wire::out_header_bytes, 3 * wire::lane_bytes(ring_bytes));
-    take(who->memory->map.data() + wire::out_lanes_end, 4096);
+    look(who->memory->map.data(), sizeof(wire::out_header));
+    look(who->memory->map.data() + wire::out_header_bytes, 3 * wire::lane_bytes(ring_bytes));
+    look(who->memory->map.data() + wire::out_lanes_end, 4096);
   }
-  const bool differs = now != seen_;
-  seen_.swap(now);
   return differs;
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 
-/// The memories of a few actors, and the supervisor's part in their lives: what the control thread does at a birth, at a
-/// connect and after a death, in its order, with the shipped code for everything that reads or writes shared memory. The
-/// workers themselves are real ones (detail::worker_main); no supervisor process, no spawner, no threads.
+/// The memories of a few actors, and the supervisor's part in their lives: what the control thread does at a birth, at
+/// a connect and after a death, in its order, with the shipped code for everything that reads or writes shared memory.
+/// The workers themselves are real ones (detail::worker_main); no supervisor process, no spawner, no threads.
 
 #include <cstdint>
 #include <map>

@@ -1,6 +1,8 @@
 # cmake -DMUTANT=FILE.mutant -DROOT=CHECKOUT -DINTO=FILE -P mutate.cmake
 # Writes the source file that the mutant names, with its changes. Each old text must be there exactly once.
 
+cmake_minimum_required(VERSION 3.25)
+
 file(READ "${MUTANT}" description)
 cmake_path(GET MUTANT STEM name)
 
