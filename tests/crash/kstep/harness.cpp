@@ -26,10 +26,20 @@ class runner {
     if (how_.part == 0)
       counts_.sizes.push_back(what_.name + ": " + std::to_string(first_.size()) + " instructions, " +
                               std::to_string(touching(first_).size() - 1) + " that others can see");
-    kills();
-    stops();
+    // Most bugs show where others can see something: those points first, when the first violation is all that is asked
+    // for.
+    if (how_.to_the_first) {
+      kills(touching(first_));
+      stops(touching(first_));
+    } else {
+      kills(every(first_));
+      stops(every(first_));
+      bystanders();
+    }
     if (what_.recovery) recoveries();
     if (what_.pairs) pairs();
+    if (how_.to_the_first && !enough()) kills(every(first_));
+    if (how_.to_the_first && !enough()) stops(every(first_));
   }
 
  private:
@@ -74,6 +84,12 @@ class runner {
     return all;
   }
 
+  static std::vector<std::size_t> every(const trace& of) {
+    std::vector<std::size_t> all(of.size() + 1);
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
+    return all;
+  }
+
   /// Runs the victim to point `k`, or to its end.
   static place go(victim& process, const trace& of, std::size_t k) {
     return k < of.size() ? process.run_to(of, k) : process.run();
@@ -102,8 +118,9 @@ class runner {
 
   void bury(scene& play, life& who) { play.judged = play.in.bury(who); }
 
-  void kills() {
-    for (std::size_t k = 0; k <= first_.size() && !enough(); ++k) {
+  void kills(const std::vector<std::size_t>& points) {
+    for (const std::size_t k : points) {
+      if (enough()) return;
       if (!mine()) continue;
       check([&] { return "killed " + at(first_, k); },
             [&](complaints& wrong) {
@@ -125,8 +142,9 @@ class runner {
     return how_.everything || next_to_one || k % some_stops == 0;
   }
 
-  void stops() {
-    for (std::size_t k = 0; k <= first_.size() && !enough(); ++k) {
+  void stops(const std::vector<std::size_t>& points) {
+    for (const std::size_t k : points) {
+      if (enough()) return;
       if (!worth_a_stop(k) || !mine()) continue;
       check([&] { return "stopped " + at(first_, k); },
             [&](complaints& wrong) {
@@ -142,6 +160,30 @@ class runner {
               on.play->verify(wrong);
             });
       ++counts_.stops;
+    }
+  }
+
+  /// Wherever the victim stands still: who does the same beside it needs no more instructions than beside one that is
+  /// through.
+  void bystanders() {
+    std::size_t undisturbed = 0;
+    const auto all = touching(first_);
+    for (auto k = all.rbegin(); k != all.rend() && !enough(); ++k) {
+      check([&] { return "stopped " + at(first_, *k) + ", a bystander"; },
+            [&](complaints& wrong) {
+              stage on = open();
+              go(*on.process, first_, *k);
+              life* other = on.play->bystander();
+              if (other == nullptr) return;
+              auto process = start_worker(*on.play, *other);
+              if (process->run_to_begin() != place::begin) wrong.push_back("the bystander does not begin");
+              const std::size_t needed = process->count();
+              if (undisturbed == 0) undisturbed = needed;
+              if (needed > undisturbed + undisturbed / 10) {
+                wrong.push_back("it needs " + std::to_string(needed) + " instructions instead of " +
+                                std::to_string(undisturbed));
+              }
+            });
     }
   }
 
@@ -211,12 +253,6 @@ class runner {
         ++counts_.pairs;
       }
     }
-  }
-
-  static std::vector<std::size_t> every(const trace& of) {
-    std::vector<std::size_t> all(of.size() + 1);
-    for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
-    return all;
   }
 
   void pairs() {

@@ -33,6 +33,8 @@ class scene {
   virtual void after_stop(complaints&) {}
   /// The victim is dead and buried.
   virtual void verify(complaints& wrong) = 0;
+  /// Somebody who does the same to the same receiver while the victim stands still; none: there is no such one.
+  virtual life* bystander() { return nullptr; }
   /// Pairs: who is killed second, after the first is buried; none: nobody.
   virtual life* second() { return nullptr; }
 

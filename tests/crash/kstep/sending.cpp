@@ -62,6 +62,14 @@ class telling final : public scene {
     }
   }
 
+  life* bystander() override {
+    if (!how_.drained) return nullptr;
+    identity& other = in.add("bystander", &troupe::detail::type_of<teller>(), arguments_of<teller>(how_.what));
+    life& who = in.bear(other);
+    in.boot(who);
+    return &who;
+  }
+
   void after_stop(complaints& wrong) override {
     if (the_ledger().told != how_.what.inside * to_.size()) wrong.push_back("the sender sleeps for ever in its tell");
     nobody_sleeps_over_mail(wrong, "by its sender");
