@@ -112,11 +112,15 @@ life& world::bear(identity& of) {
 
 void world::boot(life& who) {
   identity& of = *who.of;
-  std::vector<std::shared_ptr<os::fd>> fds{who.out,      of.cursor_fd, of.hint_fd,
-                                           of.status_fd, of.doorbell,  of.arguments_fd};
+  std::vector<std::shared_ptr<os::fd>> fds;
+  fds.reserve(wire::boot_fds);
+  for (const auto* each : {&who.out, &of.cursor_fd, &of.hint_fd, &of.status_fd, &of.doorbell, &of.arguments_fd}) {
+    fds.push_back(*each);
+  }
   if (of.checkpoint_fd) fds.push_back(of.checkpoint_fd);
   send(who, wire::frame::boot,
-       wire::boot{of.id, who.id, of.checkpoint_bytes, of.arguments_bytes, of.role, of.type_index}, of.name, fds);
+       wire::boot{of.id, who.id, of.checkpoint_bytes, of.arguments_bytes, std::uint64_t{1} << 30, of.role, of.type_index},
+       of.name, fds);
   of.page().attention.store(0, std::memory_order_relaxed);  // the worker counts from the next frame
   of.consumer = &who;
   of.page().active.store(who.id, std::memory_order_relaxed);
@@ -285,9 +289,10 @@ void world::free_lane(identity& of, in_lane& lane) {
 std::vector<std::byte> world::cursor_image(const identity& of) {
   constexpr std::size_t slots = 8 * sizeof(wire::cursor_slot);
   constexpr std::size_t base = offsetof(wire::cursor_header, base_length);
-  std::vector<std::byte> image(of.cursor.data() + base, of.cursor.data() + sizeof(wire::cursor_header));
-  const std::byte* words = of.cursor.data() + wire::cursor_slots_offset;
-  image.insert(image.end(), words, words + slots);
+  constexpr std::size_t front = sizeof(wire::cursor_header) - base;
+  std::vector<std::byte> image(front + slots);
+  std::copy_n(of.cursor.data() + base, front, image.begin());
+  std::copy_n(of.cursor.data() + wire::cursor_slots_offset, slots, image.begin() + front);
   return image;
 }
 
