@@ -80,7 +80,8 @@ letter_reader::letter_reader(os::mapping memory) : memory_(std::move(memory)), r
   }
   const auto* header = memory_.at<wire::letters_header>();
   ring_bytes_ = memory_.size() - wire::letters_header_bytes;
-  if (header->layout != wire::layout_version || header->ring_bytes != ring_bytes_ || !std::has_single_bit(ring_bytes_)) {
+  if (header->layout != wire::layout_version || header->ring_bytes != ring_bytes_ ||
+      !std::has_single_bit(ring_bytes_)) {
     throw error(errc::corrupt, "the memory of the dead letters is of another version");
   }
 }

@@ -19,8 +19,8 @@ class letter_reader {
   /// Throws error(errc::corrupt) if this is no memory of dead letters.
   explicit letter_reader(os::mapping memory);
 
-  /// The letters to this receiver (0: to all) that are there now, the oldest first. Those that are evicted meanwhile may
-  /// be missing.
+  /// The letters to this receiver (0: to all) that are there now, the oldest first. Those that are evicted meanwhile
+  /// may be missing.
   std::vector<dead_letter> list(wire::identity_id receiver) const;
   /// Nothing: it is purged, evicted, or never was.
   std::optional<opened_letter> read(std::uint64_t number) const;

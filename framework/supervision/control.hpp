@@ -174,6 +174,7 @@ class control final : public executor {
   void on_letter(life& who, const wire::letter& said, const std::string& why);
   void keep_letter(identity& of, const in_lane& lane, const channel::record& record, wire::letter_reason reason,
                    const std::string& why);
+  void keep_reported(identity& of, const in_lane& lane, const wire::letter& said, const std::string& why);
   void keep_broken_lane(identity& of, const in_lane& lane);
   std::string message_name(const identity& of, const channel::record& record) const;
   bool encloses(const identity& of, const in_lane& lane, const channel::record& record) const;

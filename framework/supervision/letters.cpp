@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <exception>
 
 namespace troupe::supervision {
 
@@ -176,34 +177,37 @@ std::vector<std::byte> letters::pack(const letter& what) const {
 
 letters::result letters::append(const letter& what) {
   if (numbers_.contains(what.key)) return result::known;
-  const std::vector<std::byte> packed = pack(what);
-  make_room(packed.size());
-  const std::uint64_t to_end = ring_bytes_ - offset_of(now_.end);
-  const std::uint64_t pad = to_end < packed.size() ? to_end : 0;
-  extent next = now_;
-  ++next.total;
+  extent next;
+  std::uint64_t position = 0;
   try {
-    const std::uint64_t at = wire::letters_header_bytes + offset_of(now_.end);
-    memory_.populate(at, pad > 0 ? pad : packed.size());
-    if (pad > 0) memory_.populate(wire::letters_header_bytes, packed.size());
-  } catch (const error&) {
-    ++next.evicted;
-    publish(next);
+    const std::vector<std::byte> packed = pack(what);
+    make_room(packed.size());
+    position = place_for(packed.size());
+    write(position, packed);
+    next = {now_.first, position + packed.size(), now_.total + 1, now_.evicted};
+  } catch (const std::exception&) {  // there is no memory: nothing of it has been published
+    publish({now_.first, now_.end, now_.total + 1, now_.evicted + 1});
     return result::no_room;
   }
-  if (pad > 0) {
-    wire::letter_record filler{};
-    filler.bytes = static_cast<std::uint32_t>(pad);
-    filler.kind = wire::letter_kind::pad;
-    write(now_.end, std::as_bytes(std::span(&filler, 1)).first(sizeof(std::uint64_t)));
-  }
-  const std::uint64_t position = now_.end + pad;
-  write(position, packed);
-  next.end = position + packed.size();
   publish(next);
   entries_.emplace(next.total, entry{position, what.key, false});
   numbers_.emplace(what.key, next.total);
   return result::kept;
+}
+
+/// The position of a letter of this size, behind a pad if it must not cross the ring's end. What it lies in is real, so
+/// that lack of memory is an error here and not a SIGBUS.
+std::uint64_t letters::place_for(std::uint64_t bytes) {
+  const std::uint64_t at = wire::letters_header_bytes + offset_of(now_.end);
+  const std::uint64_t to_end = ring_bytes_ - offset_of(now_.end);
+  memory_.populate(at, std::min(bytes, to_end));
+  if (to_end >= bytes) return now_.end;
+  memory_.populate(wire::letters_header_bytes, bytes);
+  wire::letter_record pad{};
+  pad.bytes = static_cast<std::uint32_t>(to_end);
+  pad.kind = wire::letter_kind::pad;
+  write(now_.end, std::as_bytes(std::span(&pad, 1)).first(sizeof(std::uint64_t)));
+  return now_.end + to_end;
 }
 
 /// Published before anything is written over what has gone.

@@ -49,7 +49,7 @@ struct letter {
   unsigned attempts = 0;
   std::span<const noted_death> deaths;  ///< the oldest first; the last letters::most_deaths are kept
   std::span<const std::byte> body;
-  bool body_in_lane = true;  ///< false: in an outbox, of which at most letters::most_outbox are kept
+  bool body_in_lane = true;      ///< false: in an outbox, of which at most letters::most_outbox are kept
   std::uint64_t unreadable = 0;  ///< bytes that lie there and are no message; then `body` is empty
   std::span<const std::span<const std::byte>> payloads;
 };
@@ -57,8 +57,8 @@ struct letter {
 /// The dead letters' memory, as its only writer sees it: bounded, the oldest out first. One thread.
 ///
 /// A change becomes true by one store. Killed at any instruction, the memory holds what it held before or what it is to
-/// hold, except that an append which makes room does that first. Whoever makes a `letters` of the same memory again goes
-/// on with what is there.
+/// hold, except that an append which makes room does that first. Whoever makes a `letters` of the same memory again
+/// goes on with what is there.
 ///
 /// Invariants: first <= end <= first + ring; total = kept + evicted + purged; at most `most` letters in the ring.
 class letters {
@@ -107,6 +107,7 @@ class letters {
   void publish(const extent& next) noexcept;
   void write(std::uint64_t position, std::span<const std::byte> bytes) noexcept;
   void make_room(std::uint64_t bytes);
+  std::uint64_t place_for(std::uint64_t bytes);
   void drop_oldest(extent& next);
   void trim();
   std::vector<std::byte> pack(const letter& what) const;

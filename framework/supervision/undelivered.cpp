@@ -34,11 +34,39 @@ unsigned attempts_at(const identity& of, std::uint32_t slot, std::uint64_t posit
   return wire::position_of(mark) == (position & (~std::uint64_t{0} >> 8)) ? wire::attempts_of(mark) : 0;
 }
 
+bool body_outside(const channel::record& record) { return (record.header.flags & wire::flag_body_in_outbox) != 0; }
+
+/// A body in the outbox is the last block; the blocks before it are payloads.
+std::vector<std::span<const std::byte>> payloads_of(const in_lane& lane, const channel::record& record) {
+  const std::size_t bodies = body_outside(record) ? 1 : 0;
+  std::vector<std::span<const std::byte>> payloads;
+  for (std::size_t i = 0; i + bodies < record.block_count(); ++i) {
+    payloads.push_back(lane.memory->outbox(record.block(i)));
+  }
+  return payloads;
+}
+
+/// What the record itself and the cursor page say.
+letter about(const identity& of, const in_lane& lane, const channel::record& record) {
+  letter what;
+  what.key = {of.id, lane.slot, record.position};
+  what.sender = lane.sender;
+  what.sender_incarnation = lane.memory->incarnation;
+  what.message = record.header.message;
+  what.request = record.header.kind == wire::record_kind::request;
+  what.attempts = attempts_at(of, lane.slot, record.position);
+  what.deaths = deaths_with(of, lane.slot, record.position);
+  what.body = record.body;
+  what.body_in_lane = !body_outside(record);
+  return what;
+}
+
 }  // namespace
 
 std::uint64_t control::ns_since_1970() {
   return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count());
 }
 
 // ------------------------------------------------------------------------------------------------------------ keeping
@@ -67,20 +95,18 @@ void control::on_letter(life& who, const wire::letter& said, const std::string& 
   if (owner != nullptr && owner->consumer == &who) {
     const auto lane = std::find_if(owner->lanes.begin(), owner->lanes.end(),
                                    [&](const auto& each) { return each->slot == said.slot; });
-    if (lane != owner->lanes.end() && said.reason == wire::letter_reason::lane_broken) {
-      keep_broken_lane(*owner, **lane);
-    } else if (lane != owner->lanes.end()) {
-      // A worker speaks of a record that it has not finished; nothing else is believed.
-      channel::record record;
-      const bool there = find_record(*owner, **lane, said.position, record);
-      const bool undecodable = said.reason == wire::letter_reason::undecodable;
-      if (there) {
-        keep_letter(*owner, **lane, record,
-                    undecodable ? wire::letter_reason::undecodable : wire::letter_reason::unhandled, why);
-      }
-    }
+    if (lane != owner->lanes.end()) keep_reported(*owner, **lane, said, why);
   }
   send(who, wire::frame::letter_kept, wire::slot_position{said.slot, 0, said.position, said.owner});
+}
+
+/// A worker speaks of a record that it has not finished; nothing else is believed.
+void control::keep_reported(identity& of, const in_lane& lane, const wire::letter& said, const std::string& why) {
+  if (said.reason == wire::letter_reason::lane_broken) return keep_broken_lane(of, lane);
+  channel::record record;
+  if (!find_record(of, lane, said.position, record)) return;
+  const bool undecodable = said.reason == wire::letter_reason::undecodable;
+  keep_letter(of, lane, record, undecodable ? wire::letter_reason::undecodable : wire::letter_reason::unhandled, why);
 }
 
 /// Nothing more is read from this lane, so nothing in it is a message any more.
@@ -101,32 +127,19 @@ void control::keep_letter(identity& of, const in_lane& lane, const channel::reco
   if (record.position < behind) return;
   behind = record.position + 1;
   const bool broken = reason == wire::letter_reason::lane_broken;
-  const bool outside = (record.header.flags & wire::flag_body_in_outbox) != 0;
-  std::vector<std::span<const std::byte>> payloads;
-  for (std::size_t i = 0; i + (outside ? 1 : 0) < record.block_count(); ++i) {
-    payloads.push_back(lane.memory->outbox(record.block(i)));
-  }
   const std::string name = broken ? "what is no message" : message_name(of, record);
   const std::string sender = name_of(lane.sender);
-  letter what;
-  what.key = {of.id, lane.slot, record.position};
+  const auto payloads = payloads_of(lane, record);
+  letter what = about(of, lane, record);
   what.time_ns = ns_since_1970();
   what.receiver_name = of.name;
-  what.sender = lane.sender;
-  what.sender_incarnation = lane.memory->incarnation;
   what.sender_name = sender;
-  what.message = record.header.message;
   what.message_name = name;
-  what.request = record.header.kind == wire::record_kind::request;
   what.enclosed = encloses(of, lane, record);
   what.reason = reason;
   what.why = why;
-  what.attempts = attempts_at(of, lane.slot, record.position);
-  what.deaths = deaths_with(of, lane.slot, record.position);
-  what.body = record.body;
-  what.body_in_lane = !outside;
-  if (broken) what.unreadable = std::min<std::uint64_t>(reader_of(of, lane).tail() - record.position, lane.ring_bytes);
   what.payloads = payloads;
+  if (broken) what.unreadable = std::min<std::uint64_t>(reader_of(of, lane).tail() - record.position, lane.ring_bytes);
   const auto how = letters_.append(what);
   dead_letters_.store(letters_.count().total, std::memory_order_relaxed);
   const bool no_room = how == letters::result::no_room;
@@ -173,7 +186,8 @@ void control::say_what_is_left() {
         reader.advance(record);
       }
     }
-    if (left > 0) log_line(std::to_string(left) + " of the messages to " + each->name + " were not handled: the program ends");
+    if (left == 0) continue;
+    log_line(std::to_string(left) + " of the messages to " + each->name + " were not handled: the program ends");
   }
 }
 

@@ -54,12 +54,12 @@ struct dead_letter {
   std::string message_name;
   bool request = false;  ///< it was asked, not told
   reason why = reason::quarantined;
-  std::string text;  ///< why, in a sentence
+  std::string text;       ///< why, in a sentence
   unsigned attempts = 0;  ///< how often a handler was started with it; 254 and 255 mean "many"
   /// The deaths that it was in flight in, the oldest first; of more than 8 the last ones.
   std::vector<letter_death> deaths;
-  std::uint64_t bytes = 0;   ///< of its body; for a broken lane what lies in it
-  std::uint64_t kept = 0;    ///< of its body: 64 KiB, or all of it if that lay in the lane and the memory allows
+  std::uint64_t bytes = 0;  ///< of its body; for a broken lane what lies in it
+  std::uint64_t kept = 0;   ///< of its body: 64 KiB, or all of it if that lay in the lane and the memory allows
   std::vector<std::uint64_t> payloads;  ///< bytes of each; body and payloads of more than 64 KiB are not kept together
   bool payloads_kept = true;
   bool enclosed = false;  ///< it handed over the end of a pipe or a queue; that is gone
@@ -136,9 +136,9 @@ class dead_letters {
   /// One with its bytes. Nothing: there is none of this number (any more).
   std::optional<opened_letter> read(std::uint64_t number) const { return detail::read_letter(number); }
 
-  /// Tells the message again, the same bytes, to its receiver: behind everything that this process has told it, and with
-  /// this process as the sender. What was asked is told: nobody gets the reply. Then the letter is purged; inside a turn
-  /// both happen with the turn's end. Whoever dies in between leaves both, so a replay is at least once.
+  /// Tells the message again, the same bytes, to its receiver: behind everything that this process has told it, and
+  /// with this process as the sender. What was asked is told: nobody gets the reply. Then the letter is purged; inside
+  /// a turn both happen with the turn's end. Whoever dies in between leaves both, so a replay is at least once.
   /// False: there is no letter of this number (any more).
   /// Throws error: not_allowed (incomplete() says why); else as tell.
   bool replay(std::uint64_t number, std::chrono::nanoseconds patience = default_patience) const {

@@ -62,7 +62,7 @@ struct letter_record {
   identity_id sender;
   incarnation_id sender_incarnation;
   std::uint64_t message;
-  std::uint64_t position;  ///< in the lane; with receiver and slot the letter's key
+  std::uint64_t position;    ///< in the lane; with receiver and slot the letter's key
   std::uint64_t body_bytes;  ///< of the message; for a broken lane what lies in it
   std::uint32_t slot;
   std::uint32_t attempts;

@@ -177,6 +177,30 @@ TEST_CASE("a judgement says which record it is about") {
   CHECK(judge(s.of).at(0).name == "usual");
 }
 
+TEST_CASE("who wants to keep a record's bytes hears of it while it still lies at the head") {
+  for (const unsigned attempts : {1U, 3U}) {
+    CAPTURE(attempts);
+    scene s;
+    out_memory from;
+    auto lane = s.join(0, from);
+    REQUIRE(put(lane, {usual, 9}));
+    s.in_flight(0, attempts);
+    unsigned heard = 0;
+    const auto found = judge(s.of, [&](const judged_record& what, in_lane& of, const troupe::channel::record& record) {
+      ++heard;
+      CHECK(what.position == 0);
+      CHECK(what.what == (attempts == 3 ? fate::quarantined : fate::redeliver));
+      CHECK(of.slot == 0);
+      CHECK(record.body.size() == 9);
+      CHECK(s.head() == 0);
+    });
+    CHECK(heard == 1);
+    CHECK(found.size() == 1);
+    judge(s.of, [&](const auto&, auto&, const auto&) { ++heard; });
+    CHECK(heard == 1);
+  }
+}
+
 TEST_CASE("each start of a record is judged once, also when attempts no longer count up") {
   scene s;
   out_memory from;
