@@ -25,6 +25,7 @@ def parse(arguments):
     parser.add_argument("--list", action="store_true", help="says what there is, and ends")
     parser.add_argument("--build", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    options.build = options.build.resolve()
     options.runs = options.runs or (3 if options.quick else 5)
     return options
 
@@ -54,12 +55,40 @@ def commit():
     return git.stdout.strip() or "no commit"
 
 
-def conditions(cores, options, began, load):
+def used_shares(cores, before):
+    """Of what these cores had since `before`: the share that was used, the share that the hypervisor took away."""
+    now = processor_times(cores)
+    idle, steal, whole = (after - earlier for after, earlier in zip(now, before))
+    return (0, 0) if whole <= 0 else (1 - idle / whole, steal / whole)
+
+
+def processor_times(cores):
+    """(idle, stolen, all) ticks of these cores so far."""
+    times = [0, 0, 0]
+    with open("/proc/stat", encoding="utf-8") as file:
+        for line in file:
+            words = line.split()
+            if words[0] in {f"cpu{core}" for core in cores}:
+                ticks = [int(word) for word in words[1:9]]
+                times = [times[0] + ticks[3] + ticks[4], times[1] + ticks[7], times[2] + sum(ticks)]
+    return times
+
+
+def others_use(cores):
+    """The share of these cores that others use now."""
+    before = processor_times(cores)
+    time.sleep(1)
+    return used_shares(cores, before)[0]
+
+
+def conditions(cores, options, began, busy, stolen):
     lines = [f"{time.strftime('%Y-%m-%d', time.gmtime(began))}, {commit()}, {processor()}, cores "
              f"{' and '.join(map(str, cores))}, Linux {platform.release()}, {options.runs} runs"
              f"{' (quick)' if options.quick else ''}, {time.time() - began:.0f} s."]
-    if load > 0.5:
-        lines.append(f"The machine was busy before the run (load {load:.1f}): these figures are noise.")
+    if busy > 0.1:
+        lines.append(f"Others used {busy:.0%} of these cores before the run: its figures are noise.")
+    if stolen > 0.02:
+        lines.append(f"The hypervisor took {stolen:.0%} of these cores away during the run: its figures are noise.")
     return "\n".join(lines)
 
 
@@ -84,12 +113,12 @@ def main(arguments):
         return 0
     if not programs:
         sys.exit("bench/run: nothing has that in its name; --list says what there is")
-    began, load = time.time(), os.getloadavg()[0]
-    cores = use_two_cores()
+    began, cores = time.time(), use_two_cores()
+    busy, before = others_use(cores), processor_times(cores)
     usable, notes = sort_out(programs, options.build)
     figures, failed = measure.run_all(usable, options.build, options.runs, options.quick)
     notes += [f"failed: {program.system}: {program.test}: {why}" for program, why in failed.items()]
-    about = conditions(cores, options, began, load)
+    about = conditions(cores, options, began, busy, used_shares(cores, before)[1])
     print(report.text(about, plan.GOALS, figures, notes))
     if options.markdown:
         pathlib.Path(options.markdown).write_text(report.text(about, plan.GOALS, figures, notes, True), encoding="utf-8")

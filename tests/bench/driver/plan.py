@@ -92,7 +92,7 @@ PROGRAMS = [
     floor("sleep", "wake by eventfd through epoll", "bench_floors_wake epoll {count}", 1_000, 300),
     floor("payload", "memcpy", "bench_floors_memory {count}", 4_000, 1_000),
     ours("payload", "payload of 1 MiB, written and read in place", "bench_troupe_payload read {count}", 2_000, 500),
-    ours("payload", "payload, cost of sending", "bench_troupe_payload send {count}", 500, 200),
+    ours("payload", "payload, cost of sending", "bench_troupe_payload send {count}", 640, 192),
     ours("turn", "turn", "bench_troupe_turn {count}", 50_000, 20_000),
     ours("fan-in", "fan-in", "bench_troupe_fan_in {count} 5", 900_000, 300_000, most_runs=1),
     floor("processes", "fork, kill, reap", "bench_floors_process {count}", 300, 100),
