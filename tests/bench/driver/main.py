@@ -18,6 +18,8 @@ def parse(arguments):
     parser = argparse.ArgumentParser(prog="tests/bench/run", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less of everything, 3 runs: a first impression")
     parser.add_argument("--runs", type=int, metavar="N", help="how often each is measured (5; --quick: 3)")
+    parser.add_argument("--scale", type=float, metavar="F", default=1,
+                        help="measures F times as much in each run; 0.001 only shows that it works")
     parser.add_argument("--only", action="append", metavar="NAME", default=[],
                         help="only what has NAME in its group, system, test or program; may be given again")
     parser.add_argument("--json", metavar="FILE", help="writes rows {system, test, size_bytes, value, unit, runs, min, max}")
@@ -116,7 +118,7 @@ def main(arguments):
     began, cores = time.time(), use_two_cores()
     busy, before = others_use(cores), processor_times(cores)
     usable, notes = sort_out(programs, options.build)
-    figures, failed = measure.run_all(usable, options.build, options.runs, options.quick)
+    figures, failed = measure.run_all(usable, options.build, options.runs, options.quick, options.scale)
     notes += [f"failed: {program.system}: {program.test}: {why}" for program, why in failed.items()]
     about = conditions(cores, options, began, busy, used_shares(cores, before)[1])
     print(report.text(about, plan.GOALS, figures, notes))

@@ -10,6 +10,7 @@ import tempfile
 
 PEERS = pathlib.Path(__file__).resolve().parent.parent / "peers"
 LONGEST_S = 120
+LEAST_COUNT = 3
 
 
 class Figures:
@@ -32,8 +33,9 @@ def say(text):
     print(f"bench/run: {text}", file=sys.stderr, flush=True)
 
 
-def words_of(program, build, quick):
-    places = {"{count}": str(program.quick if quick else program.count), "{build}": str(build), "{peers}": str(PEERS)}
+def words_of(program, build, quick, scale):
+    count = max(LEAST_COUNT, round((program.quick if quick else program.count) * scale))
+    places = {"{count}": str(count), "{build}": str(build), "{peers}": str(PEERS)}
     words = []
     for word in program.command:
         for place, value in places.items():
@@ -64,8 +66,7 @@ def end_group(process):
         pass
 
 
-def run_once(program, build, quick, figures):
-    words = words_of(program, build, quick)
+def run_once(program, words, figures):
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True,
                                    start_new_session=True)
@@ -85,7 +86,7 @@ def run_once(program, build, quick, figures):
         figures.add((program.system, f"{program.test}: {what}"), int(size), float(value), unit)
 
 
-def run_all(programs, build, runs, quick):
+def run_all(programs, build, runs, quick, scale):
     """Returns the figures and {program: what went wrong}. One that has failed is not run again."""
     figures, failed = Figures(), {}
     for run in range(1, runs + 1):
@@ -94,7 +95,7 @@ def run_all(programs, build, runs, quick):
                 continue
             say(f"run {run} of {runs}: {program.system}: {program.test}")
             try:
-                run_once(program, build, quick, figures)
+                run_once(program, words_of(program, build, quick, scale), figures)
             except (Failed, OSError, ValueError) as error:
                 failed[program] = str(error)
                 say(f"  {error}")

@@ -22,6 +22,7 @@ constexpr std::uint64_t pause_us = 300, most_rounds = 100'000;
 struct memory {
   std::atomic<std::uint32_t> number;  // of wakes so far; the futex
   std::atomic<std::uint64_t> sent_ns;
+  std::atomic<std::uint64_t> taken;  // wakes that have arrived
   std::uint32_t woke[most_rounds], call[most_rounds];
 };
 
@@ -99,7 +100,8 @@ int main(int argc, char** argv) {
   const auto who = make_sleeper(mode, shared);
   const auto wake = [&] {
     for (std::uint64_t round = 0; round < rounds; ++round) {
-      bench::pause_us(pause_us);
+      do bench::pause_us(pause_us);
+      while (shared.taken != round);
       const std::uint64_t now = bench::now_ns();
       shared.sent_ns = now;
       ++shared.number;
@@ -112,6 +114,7 @@ int main(int argc, char** argv) {
     for (std::uint32_t round = 0; round < rounds; ++round) {
       who->wait(round);
       shared.woke[round] = static_cast<std::uint32_t>(bench::now_ns() - shared.sent_ns);
+      shared.taken = round + 1;
     }
   };
   bench::in_two_processes(wake, sleep);

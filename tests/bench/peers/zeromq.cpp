@@ -48,6 +48,7 @@ class channel {
   }
   void send(const bench::cargo& what) { open(sender_, false).send(what); }
   bench::cargo receive() { return open(receiver_, true).receive(); }
+  void close() { socket_.reset(); }
 
  private:
   socket& open(int type, bool binds) {

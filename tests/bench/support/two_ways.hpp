@@ -7,12 +7,19 @@
 
 namespace bench {
 
+/// For channels that hand what was sent over in a thread of their own: those that have close() wait for it there.
+template <class Channel>
+void close(Channel& channel) {
+  if constexpr (requires { channel.close(); }) channel.close();
+}
+
 /// One sends, the other receives; the time is taken by the one that receives, behind the first tenth.
 template <class Channel>
 void measure_throughput(Channel& channel, std::uint64_t messages) {
   const std::uint64_t warm = messages / 10, all = messages + warm;
   const auto send = [&] {
     for (std::uint64_t number = 0; number < all; ++number) channel.send(make_cargo(number));
+    close(channel);
   };
   const auto receive = [&] {
     std::uint64_t began = 0, sum = 0;
@@ -46,6 +53,7 @@ void measure_ping_pong(Channel& there, Channel& back, std::uint64_t rounds, std:
   };
   const auto answer = [&] {
     for (std::uint64_t round = 0; round < all; ++round) back.send(there.receive());
+    close(back);
   };
   in_two_processes(call, answer, on_one_core);
 }

@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint64_t pause_us = 300, most_rounds = 100'000;
 
 struct memory {
-  std::atomic<std::uint64_t> woken;
+  std::atomic<std::uint64_t> woken;  // tells that have arrived
   std::uint32_t woke[most_rounds], call[most_rounds];
 };
 memory* shared = nullptr;
@@ -40,7 +40,8 @@ class waker : public troupe::actor {
   explicit waker(troupe::actor_ref<sleeper> whom) : whom_(whom) { bench::pin(0); }
   void on(series what) {
     for (std::uint64_t round = 0; round < what.rounds; ++round) {
-      bench::pause_us(pause_us);
+      do bench::pause_us(pause_us);
+      while (shared->woken != round);
       const std::uint64_t now = bench::now_ns();
       whom_.tell(stamp{round, now});
       shared->call[round] = static_cast<std::uint32_t>(bench::now_ns() - now);
