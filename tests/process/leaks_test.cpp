@@ -39,13 +39,15 @@ void restart_often(int rounds) {
         const pid_t other = pid_of(bystander);
         const holdings here(::getpid()), there(other), his(pid_of(one));
         const auto children = children_of(::getpid()).size();
+        const std::size_t memory = private_kib(::getpid());
         for (int i = 0; i < rounds; ++i) round();
+        EXPECT(private_kib(::getpid()) <= memory + 64 * slowness);
         here.expect_no_more(::getpid());
         there.expect_no_more(other);
         his.expect_no_more(pid_of(one));
         EXPECT_EQ(children_of(::getpid()).size(), children);
       },
-      120s);
+      300s);
 }
 
 TEST_CASE("a hundred restarts leave no descriptor, mapping or process behind, in the program or in a bystander") {
@@ -73,7 +75,7 @@ void restart_sender_often(int rounds) {
         here.expect_no_more(::getpid());
         there.expect_no_more(receiver);
       },
-      120s);
+      300s);
 }
 
 TEST_CASE("a hundred restarts of a sender leave nothing in its receiver") { restart_sender_often(100); }

@@ -3,7 +3,8 @@
 /// Who lives in a storm:
 ///
 ///     main, source-1, source-2, source-3 (in turns)  ->  plain-1, plain-2, keeper (checkpointed),
-///                                                        chain-1 -> chain-2 -> chain-3 (in turns, the last checkpointed)
+///                                                        chain-1 -> chain-2 -> chain-3 (in turns, the last
+///                                                        checkpointed)
 ///     bystander-1 <-> bystander-2, whom nobody attacks
 
 #include <array>
@@ -166,8 +167,7 @@ struct Keeper : Receiver<troupe::checkpointed<Kept>> {
   Answer on(const Question& m) { return keep(m, kind::question), answer_to(m); }
   Answer on(const Insisting& m) { return keep(m, kind::insisting), answer_to(m); }
   Kept on(Effects) const { return state(); }
-  using handles =
-      troupe::handles<Bare, Plain, Limited, Once, Answer(Question), Answer(Insisting), Kept(Effects)>;
+  using handles = troupe::handles<Bare, Plain, Limited, Once, Answer(Question), Answer(Insisting), Kept(Effects)>;
 };
 
 // ---------------------------------------------------------------------------------------------------------- bystanders

@@ -107,7 +107,9 @@ void auditor::read(unsigned number, const entry& what) {
   }
   reading& its = readings_[number][what.stream];
   const kind type = content_of(what.stream, what.number).what;
-  const auto here = [&] { return place(number, what.stream, what.number) + ", attempt " + std::to_string(what.attempt); };
+  const auto here = [&] {
+    return place(number, what.stream, what.number) + ", attempt " + std::to_string(what.attempt);
+  };
   if (what.torn) wrong(result_.torn, here() + ": torn");
   const fate its_fate = ledger_.sent[what.stream].fates[what.number];
   if (its_fate == fate::none || its_fate == fate::refused) wrong(result_.invented, here() + ": was never sent");
@@ -196,9 +198,10 @@ void auditor::look_at_effects(unsigned stream) {
   const effect& kept = ledger_.effects[where == keeper ? 0 : 1][stream];
   if (kept.count == its.count && kept.sum == its.sum && kept.backward == 0) return;
   wrong(result_.effects, std::string(book_names[where]) + ": its state has " + std::to_string(kept.count) +
-                             " effects of messages from " + std::string(sender_names[sender_of(stream)]) + ", it handled " +
-                             std::to_string(its.count) + (kept.sum == its.sum ? "" : ", not the same") + "; " +
-                             std::to_string(kept.backward) + " not in order");
+                             " effects of messages from " + std::string(sender_names[sender_of(stream)]) +
+                             ", it handled " + std::to_string(its.count) +
+                             (kept.sum == its.sum ? "" : ", not the same") + "; " + std::to_string(kept.backward) +
+                             " not in order");
 }
 
 void auditor::look_at_trouble() {

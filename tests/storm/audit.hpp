@@ -18,13 +18,13 @@ struct findings {
   std::uint64_t letters = 0;   ///< accepted, not handled, and a dead letter says so
 
   // What must not be.
-  std::uint64_t lost = 0;       ///< accepted or answered, and neither handled nor a dead letter
-  std::uint64_t beyond = 0;     ///< handled more often than there were attempts, or again after it was done
-  std::uint64_t reordered = 0;  ///< handled after a later one of its stream
-  std::uint64_t torn = 0;       ///< other bytes than were sent
-  std::uint64_t invented = 0;   ///< handled, and never sent: refused, or of a turn that was not committed
-  std::uint64_t effects = 0;    ///< streams whose effects in a checkpointed state are not each message's exactly once
-  std::uint64_t unexpected = 0; ///< wrong answers, and errors that no kill explains
+  std::uint64_t lost = 0;        ///< accepted or answered, and neither handled nor a dead letter
+  std::uint64_t beyond = 0;      ///< handled more often than there were attempts, or again after it was done
+  std::uint64_t reordered = 0;   ///< handled after a later one of its stream
+  std::uint64_t torn = 0;        ///< other bytes than were sent
+  std::uint64_t invented = 0;    ///< handled, and never sent: refused, or of a turn that was not committed
+  std::uint64_t effects = 0;     ///< streams whose effects in a checkpointed state are not each message's exactly once
+  std::uint64_t unexpected = 0;  ///< wrong answers, and errors that no kill explains
 
   /// The first of them, a line each.
   std::string text;

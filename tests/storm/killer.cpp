@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto longest_stop = 60ms, shortest_spawner_life = 300ms;
+constexpr auto longest_stop = 256ms, shortest_spawner_life = 300ms;
 
 /// The kernel's own list: quicker than to look through all processes. Those that are not named yet have their spawner's
 /// name.
@@ -72,7 +72,8 @@ void killer::pause_until(clock::time_point until) {
 
 void killer::resume(bool all) {
   const auto now = clock::now();
-  std::erase_if(stopped_, [&](const auto& each) { return (all || each.first <= now) && (each.second.signal(SIGCONT), true); });
+  std::erase_if(stopped_,
+                [&](const auto& each) { return (all || each.first <= now) && (each.second.signal(SIGCONT), true); });
 }
 
 void killer::forget_the_dead() {
@@ -106,37 +107,36 @@ void killer::strike(const worker& whom, int signal) {
   tests::pidfd victim(whom.pid);
   // Opened, then looked at: should another process have the number by now, it is not this program's child of this name.
   const auto now = workers();
-  const bool his = std::any_of(now.begin(), now.end(), [&](const worker& each) {
-    return each.pid == whom.pid && each.name == whom.name;
-  });
+  const bool his = std::any_of(now.begin(), now.end(),
+                               [&](const worker& each) { return each.pid == whom.pid && each.name == whom.name; });
   if (!his || victim.ended() || !victim.signal(signal)) return;
   if (signal == SIGSTOP) {
     ++stops_;
-    stopped_.emplace_back(clock::now() + longest_stop * (1 + random_() % 64) / 64, std::move(victim));
+    stopped_.emplace_back(clock::now() + longest_stop / (1 << random_() % 6), std::move(victim));
   } else {
     ++kills_;
     doomed_.emplace(whom.pid, std::move(victim));
   }
 }
 
-/// Only when the same two have been there, asleep, for a while: a worker that is not named yet looks like a spawner, and
-/// one that has just been made is known to the supervisor a little later.
+/// A worker that is not named yet looks like a spawner, and one that has just been made is known to the supervisor a
+/// little later: counted are those that have slept for a while, and only when they are two is one of them killed.
 void killer::attack_spawner() {
   const auto now = clock::now();
-  std::vector<pid_t> both;
-  bool asleep = true;
+  std::map<pid_t, clock::time_point> asleep;
+  std::vector<pid_t> old;
   for (const pid_t pid : children(program_)) {
-    if (tests::name_of_process(pid) != "troupe-spawner") continue;
-    both.push_back(pid);
-    asleep = asleep && tests::state_of(pid) == 'S';
+    if (tests::name_of_process(pid) != "troupe-spawner" || tests::state_of(pid) != 'S') continue;
+    const auto since = spawners_.contains(pid) ? spawners_[pid] : now;
+    asleep.emplace(pid, since);
+    if (now - since >= shortest_spawner_life) old.push_back(pid);
   }
-  if (both != spawners_ || both.size() != 2 || !asleep) spawner_next_ = now + shortest_spawner_life;
-  spawners_ = both;
-  if (now < spawner_next_ || both.size() != 2) return;
-  tests::pidfd victim(both[random_() % 2]);
-  if (!victim.signal(SIGKILL)) return;
+  spawners_.swap(asleep);
+  if (old.size() != 2) return;
+  const pid_t victim = old[random_() % 2];
+  if (!tests::pidfd(victim).signal(SIGKILL)) return;
   ++spawner_kills_;
-  spawner_next_ = now + shortest_spawner_life;
+  spawners_.clear();
 }
 
 }  // namespace storm

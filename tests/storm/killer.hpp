@@ -59,9 +59,8 @@ class killer {
   bool with_spawner_ = false;
   std::map<pid_t, tests::pidfd> doomed_;  // killed, and not gone yet
   std::vector<std::pair<clock::time_point, tests::pidfd>> stopped_;
-  std::vector<pid_t> spawners_;
-  clock::time_point spawner_next_{};
-  unsigned burst_ = 0;  // attacks that follow without a pause
+  std::map<pid_t, clock::time_point> spawners_;  // since when they have been asleep
+  unsigned burst_ = 0;                           // attacks that follow without a pause
   std::uint64_t kills_ = 0, stops_ = 0, spawner_kills_ = 0;
 };
 

@@ -40,7 +40,8 @@ enum class phase : std::uint32_t {
   over
 };
 
-// -------------------------------------------------------------------------------------------------------------- entries
+// --------------------------------------------------------------------------------------------------------------
+// entries
 
 /// What a sender knows of one of its messages.
 enum class fate : std::uint8_t {
@@ -62,8 +63,8 @@ struct entry {
     return 1ULL << 63 | (torn ? 1ULL << 62 : 0) | std::uint64_t{attempt} << 48 | std::uint64_t{stream} << 40 | number;
   }
   static constexpr entry of(std::uint64_t word) {
-    return {static_cast<unsigned>(word >> 40) & 0xff, word & ((1ULL << 40) - 1), static_cast<unsigned>(word >> 48) & 0xff,
-            (word >> 62 & 1) != 0};
+    return {static_cast<unsigned>(word >> 40) & 0xff, word & ((1ULL << 40) - 1),
+            static_cast<unsigned>(word >> 48) & 0xff, (word >> 62 & 1) != 0};
   }
 };
 

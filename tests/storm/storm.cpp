@@ -217,13 +217,13 @@ plan planned(plan usual) {
 
 std::string outcome::line(const plan& was) const {
   std::ostringstream text;
-  text << "storm: seed " << was.seed << ", kills " << kills << ", accepted " << found.accepted << ", lost " << found.lost
-       << ", duplicated beyond attempts " << found.beyond << ", reordered " << found.reordered << ", torn " << found.torn
-       << ", leaked " << (leaked.empty() ? "0" : leaked) << ", longest stall of a bystander " << std::fixed
-       << std::setprecision(1) << milliseconds(attacked_stall) << " ms (undisturbed " << milliseconds(undisturbed_stall)
-       << " ms); stops " << stops << ", kills of the spawner " << spawner_kills << ", handled " << found.handled
-       << ", again after a death " << found.repeated << ", dead letters " << dead_letters
-       << "; supervisor: descriptors " << descriptors << ", mappings " << mappings;
+  text << "storm: seed " << was.seed << ", kills " << kills << ", accepted " << found.accepted << ", lost "
+       << found.lost << ", duplicated beyond attempts " << found.beyond << ", reordered " << found.reordered
+       << ", torn " << found.torn << ", leaked " << (leaked.empty() ? "0" : leaked) << ", longest stall of a bystander "
+       << std::fixed << std::setprecision(1) << milliseconds(attacked_stall) << " ms (undisturbed "
+       << milliseconds(undisturbed_stall) << " ms); stops " << stops << ", kills of the spawner " << spawner_kills
+       << ", handled " << found.handled << ", again after a death " << found.repeated << ", dead letters "
+       << dead_letters << "; supervisor: descriptors " << descriptors << ", mappings " << mappings;
   return text.str();
 }
 

@@ -1,4 +1,5 @@
 # CTest includes this when it starts, with `program`, `kind` and `timeout` set: one test for each case of the program.
+# Those of the suite "long" may take as long as they need, up to an hour.
 # (doctest's own doctest_discover_tests splits names at semicolons and brackets, and runs while building.)
 
 cmake_policy(VERSION 3.25)
@@ -6,6 +7,9 @@ cmake_policy(VERSION 3.25)
 function(add_case name label serial)
   string(REPLACE "\\" "\\\\" filter "${name}")
   string(REPLACE "," "\\," filter "${filter}")
+  if(label MATCHES ";long$")
+    set(timeout 3600)
+  endif()
   add_test("${kind}: ${name}" "${program}" "--test-case=${filter}")
   set_tests_properties("${kind}: ${name}" PROPERTIES TIMEOUT ${timeout} LABELS "${label}" RUN_SERIAL ${serial}
     FAIL_REGULAR_EXPRESSION "test cases: +0 \\|")  # doctest is content when a filter matches nothing
