@@ -207,37 +207,46 @@ void endpoint::link_up(incoming& frame) {
   if (found == links_.end()) return;
   out_link& link = *found->second;
   if (link.reply_pipe) drain_replies(link);
-  if (link.watched) poller_.remove(link.reply_pipe);
+  stop_watching(link);
   link.parked.clear();
   link.reply_pipe = std::move(frame.fds[0]);
+  link.partial.clear();
   link.callee_incarnation = got.incarnation;
   link.callee = memory_of(got.incarnation, std::move(frame.fds[1]));
   poller_.add(link.reply_pipe, link.to);
   link.watched = true;
 }
 
+namespace {
+
+constexpr std::size_t most_drained = std::size_t{1} << 20;  // more than a pipe holds
+
+}  // namespace
+
+void endpoint::stop_watching(out_link& link) {
+  if (link.watched) poller_.remove(link.reply_pipe);
+  link.watched = false;
+}
+
 void endpoint::drain_replies(out_link& link) {
   // Frames are written whole, at most PIPE_BUF bytes each, but a read may end in the middle of one.
   std::array<std::byte, 4 * wire::max_reply_frame> bytes;
-  std::size_t have = 0;
-  for (;;) {
+  std::size_t have = link.partial.size();
+  std::copy(link.partial.begin(), link.partial.end(), bytes.begin());
+  link.partial.clear();
+  // A callee that writes faster than this process reads is looked at again after everything else.
+  for (std::size_t drained = 0; drained < most_drained;) {
     const auto got = os::read_some(link.reply_pipe, std::span(bytes).subspan(have));
-    if (got.what != os::io::done) {
-      if (got.what == os::io::again) return;
-      if (link.watched) poller_.remove(link.reply_pipe);
-      link.watched = false;
-      return;
-    }
+    if (got.what == os::io::again) break;
+    if (got.what != os::io::done) return stop_watching(link);
+    drained += got.bytes;
     have += got.bytes;
     std::size_t at = 0;
     while (have - at >= sizeof(wire::reply_header)) {
       wire::reply_header header{};
       std::memcpy(&header, bytes.data() + at, sizeof header);
-      if (header.bytes < sizeof header || header.bytes > wire::max_reply_frame) {  // no frame of ours: read no further
-        if (link.watched) poller_.remove(link.reply_pipe);
-        link.watched = false;
-        return;
-      }
+      // No frame of ours: read no further.
+      if (header.bytes < sizeof header || header.bytes > wire::max_reply_frame) return stop_watching(link);
       if (header.bytes > have - at) break;
       take_reply(link, std::span(bytes).subspan(at, header.bytes));
       at += header.bytes;
@@ -246,10 +255,10 @@ void endpoint::drain_replies(out_link& link) {
     std::memmove(bytes.data(), bytes.data() + at, have - at);
     have -= at;
   }
+  link.partial.assign(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(have));
 }
 
 namespace {
-
 
 std::string text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -260,6 +269,8 @@ std::string text_of(std::span<const std::byte> bytes) {
 void endpoint::take_reply(out_link& link, std::span<const std::byte> frame) {
   wire::reply_header header{};
   std::memcpy(&header, frame.data(), sizeof header);
+  const auto found = asks_.find(header.correlation);
+  const bool awaited = found != asks_.end() && found->second.link == &link && !found->second.result;
   detail::reply_bytes reply;
   std::span<const std::byte> body = frame.subspan(sizeof header);
   wire::block where{};
@@ -272,17 +283,14 @@ void endpoint::take_reply(out_link& link, std::span<const std::byte> frame) {
   }
   if (outside) {
     body = link.callee ? link.callee->outbox(where) : std::span<const std::byte>{};
-    if (body.size() == where.bytes) {
-      reply.copy.assign(body.begin(), body.end());
-    }
+    if (awaited && body.size() == where.bytes) reply.copy.assign(body.begin(), body.end());
     const std::lock_guard of_link(link.mutex);
     if (link.now == out_link::state::up) link.lane.reply_taken(link.callee_incarnation);
-  } else {
+  } else if (awaited) {
     reply.copy.assign(body.begin(), body.end());
   }
+  if (!awaited) return;  // too late, or a second reply
   reply.body = reply.copy;
-  const auto found = asks_.find(header.correlation);
-  if (found == asks_.end() || found->second.link != &link) return;  // too late, or a second reply
   const std::string what(found->second.message);
   switch (header.kind) {
     case wire::reply_kind::value:

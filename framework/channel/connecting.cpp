@@ -71,7 +71,11 @@ void endpoint::connected(incoming& frame) {
     link.why = error(errc::full, frame.text());
     return;
   }
-  if (got.what != wire::status::ok || frame.fds.size() != 4) {
+  const bool whole = frame.fds.size() == 4 && got.slot < wire::max_slots && got.start % 8 == 0 &&
+                     os::has_fixed_size(frame.fds[0], wire::cursor_bytes) &&
+                     os::has_fixed_size(frame.fds[1], wire::hint_bytes) &&
+                     os::has_fixed_size(frame.fds[2], wire::status_bytes);
+  if (got.what != wire::status::ok || !whole) {
     link.now = out_link::state::refused;
     link.why = error(refusal(got.what), frame.text());
     const std::lock_guard ranges(ranges_mutex_);
@@ -115,8 +119,7 @@ void endpoint::link_closed(const wire::answer& what, const std::string& why) {
     link.now = out_link::state::closed;
     link.why = error(what.what == wire::status::gave_up ? errc::gave_up : errc::closed, why);
   }
-  if (link.watched) poller_.remove(link.reply_pipe);
-  link.watched = false;
+  stop_watching(link);
   std::vector<std::uint64_t> pending;
   for (const auto& [correlation, ask] : asks_) {
     if (ask.link == &link && !ask.result) pending.push_back(correlation);

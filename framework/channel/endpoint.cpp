@@ -24,7 +24,7 @@ endpoint::endpoint(parts its, frame_sink others)
       outbox_(parts_.out, wire::out_lanes_end, wire::out_memory_bytes, 4096),
       segments_(parts_.outbox_bytes) {
   poller_.add(parts_.control, control_key);
-  poller_.add(parts_.doorbell, doorbell_key, os::poller::read | os::poller::edge);
+  poller_.add(parts_.doorbell, doorbell_key);
   current_ = this;
 }
 
@@ -207,6 +207,7 @@ void endpoint::pump(std::unique_lock<std::mutex>& lock, std::optional<os::time_p
     if (event.key == control_key) {
       serve_control();
     } else if (event.key == doorbell_key) {
+      os::hush(parts_.doorbell);
       rings_.fetch_add(1, std::memory_order_relaxed);
     } else if (event.key >= awaited_key) {
       if (const auto waiting = awaited_.find(event.key); waiting != awaited_.end()) waiting->second = true;

@@ -65,6 +65,7 @@ struct out_link {
   // guarded by the endpoint's mutex
   bool asked = false;  // the supervisor has been asked for the reply pipe
   os::fd reply_pipe;
+  std::vector<std::byte> partial;  // of a frame that is not whole yet
   bool watched = false;
   std::shared_ptr<peer_memory> callee;
   wire::incarnation_id callee_incarnation = 0;
@@ -279,6 +280,7 @@ class endpoint {
   void drain_replies(out_link& link);
   expected<detail::reply_bytes> or_stopping(expected<detail::reply_bytes> got) const;
   bool look_for_reply(std::unique_lock<std::mutex>& lock, const asked& ask);
+  void stop_watching(out_link& link);
   void take_reply(out_link& link, std::span<const std::byte> frame);
   void verdict(const wire::verdict& what, const std::string& how);
   std::size_t first_settled(std::span<const std::uint64_t> correlations) const;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstring>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -45,6 +46,15 @@ struct incoming {
     return {reinterpret_cast<const char*>(bytes.data() + bytes.size() - text_bytes), text_bytes};
   }
 };
+
+/// A packet that is one body and nothing else, as the spawner's are.
+template <class Body>
+std::optional<Body> only_body(std::span<const std::byte> packet) noexcept {
+  if (packet.size() != sizeof(Body)) return std::nullopt;
+  Body body;
+  std::memcpy(&body, packet.data(), sizeof body);
+  return body;
+}
 
 /// Receives one frame; refused: a packet that is none.
 inline os::io receive_frame(const os::fd& socket, std::span<std::byte> buffer, incoming& into) {

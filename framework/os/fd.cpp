@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <string>
 #include <vector>
 
 #include <troupe/error.hpp>
@@ -29,6 +30,19 @@ fd duplicate(int number) {
   fd copy{::fcntl(number, F_DUPFD_CLOEXEC, 3)};
   if (!copy) fail("duplicate a descriptor");
   return copy;
+}
+
+fd open_anew(const fd& what, opening how) {
+  const int rights = how == opening::read ? O_RDONLY : how == opening::write ? O_WRONLY : O_RDWR;
+  const std::string path = "/proc/self/fd/" + std::to_string(what.get());
+  fd again{::open(path.c_str(), rights | O_CLOEXEC | O_NONBLOCK)};
+  if (!again) fail("open a descriptor anew");
+  return again;
+}
+
+std::size_t descriptor_limit() noexcept {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? static_cast<std::size_t>(limit.rlim_cur) : 1024;
 }
 
 void raise_descriptor_limit() noexcept {

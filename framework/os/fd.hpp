@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <utility>
 #include <vector>
@@ -33,11 +34,19 @@ class fd {
 /// Another descriptor of the same open file. Throws error(errc::os).
 fd duplicate(int number);
 
+enum class opening : std::uint8_t { read, write, read_write };
+/// The same file (memory, a pipe) opened anew: with these rights, and with flags of its own, which no holder of the other
+/// descriptor can change. Needs /proc. Throws error(errc::os).
+fd open_anew(const fd& what, opening how);
+
 /// Throws error(errc::os) with the present errno and this operation.
 [[noreturn]] void fail(const char* op);
 
 /// Raises the soft limit of descriptors to the hard one; best effort.
 void raise_descriptor_limit() noexcept;
+
+/// How many descriptors this process may have.
+std::size_t descriptor_limit() noexcept;
 
 /// Closes every descriptor above 2 that is not in `keep`.
 void close_all_but(std::span<const int> keep);

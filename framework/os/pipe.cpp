@@ -1,13 +1,16 @@
 #include "os/pipe.hpp"
 
 #include <fcntl.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
-#include <cstdint>
 
 namespace troupe::os {
+
+namespace {
+constexpr int doorbell_bytes = 4096;
+}
 
 std::pair<fd, fd> make_pipe() {
   int ends[2];
@@ -39,21 +42,22 @@ transfer write_some(const fd& to, std::span<const std::byte> bytes) noexcept {
 }
 
 fd make_doorbell() {
-  fd doorbell{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-  if (!doorbell) fail("make a doorbell");
-  return doorbell;
+  const auto [listening, ringing] = make_pipe();
+  // Rings are bytes; one page of them is more than enough to be awake.
+  ::fcntl(listening.get(), F_SETPIPE_SZ, doorbell_bytes);
+  return open_anew(listening, opening::read_write);
 }
 
 void ring(const fd& doorbell) noexcept {
-  const std::uint64_t one = 1;
+  const char one = 1;
   // EAGAIN means that it rings already: as good.
-  while (::write(doorbell.get(), &one, sizeof one) < 0 && errno == EINTR) {
+  while (::write(doorbell.get(), &one, 1) < 0 && errno == EINTR) {
   }
 }
 
 void hush(const fd& doorbell) noexcept {
-  std::uint64_t rings = 0;
-  while (::read(doorbell.get(), &rings, sizeof rings) < 0 && errno == EINTR) {
+  std::array<char, doorbell_bytes> rings;
+  while (::read(doorbell.get(), rings.data(), rings.size()) < 0 && errno == EINTR) {
   }
 }
 

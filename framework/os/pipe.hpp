@@ -25,8 +25,11 @@ transfer read_some(const fd& from, std::span<std::byte> buffer) noexcept;
 /// SIGPIPE must be ignored, as it is in workers and in the supervisor process.
 transfer write_some(const fd& to, std::span<const std::byte> bytes) noexcept;
 
-/// A counter to wake a process by: readable after a ring.
+/// What a process is woken by: readable after a ring. A pipe's two ends in one descriptor; another process is given an
+/// opening of its own (open_anew): its owner one to read and write, whoever may only ring one to write. So nobody can make
+/// a ring block by changing flags, and nobody but the owner takes rings away. Throws error(errc::os).
 fd make_doorbell();
+/// Never blocks.
 void ring(const fd& doorbell) noexcept;
 /// Takes all rings so far.
 void hush(const fd& doorbell) noexcept;

@@ -17,11 +17,10 @@ inline std::uint64_t to_ns(time_point at) {
 }
 inline time_point from_ns(std::uint64_t ns) { return time_point{std::chrono::nanoseconds{ns}}; }
 
-/// An epoll, whose descriptors are known by numbers of the caller's. Level-triggered, unless added with `edge`.
+/// An epoll of level-triggered descriptors, each known by a number of the caller's.
 class poller {
  public:
-  /// edge: one event for each time that it becomes ready; for a doorbell, for each ring, and nobody need hush it.
-  enum interest : std::uint8_t { read = 1, write = 2, edge = 4 };
+  enum interest : std::uint8_t { read = 1, write = 2 };
   struct event {
     std::uint64_t key;
     bool readable;  ///< or hung up

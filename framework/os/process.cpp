@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -80,6 +81,30 @@ void reap_named(const std::string& name, const std::function<bool(int pid)>& kno
 
 bool send_signal(const fd& pidfd, int number) noexcept {
   return ::syscall(SYS_pidfd_send_signal, pidfd.get(), number, nullptr, 0) == 0;
+}
+
+const char* name_of(resource what) noexcept {
+  switch (what) {
+    case resource::data: return "data";
+    case resource::cpu: return "cpu";
+    case resource::files: return "files";
+    case resource::file_size: return "file_size";
+    case resource::core: return "core";
+  }
+  return "?";
+}
+
+void limit(resource what, std::uint64_t most) {
+  constexpr __rlimit_resource numbers[] = {RLIMIT_DATA, RLIMIT_CPU, RLIMIT_NOFILE, RLIMIT_FSIZE, RLIMIT_CORE};
+  rlimit wanted{most, most};
+  // At the hard limit of processor time comes SIGKILL, which says nothing of the reason; a second earlier, SIGXCPU.
+  if (what == resource::cpu && most < RLIM_INFINITY) ++wanted.rlim_max;
+  if (::setrlimit(numbers[static_cast<std::size_t>(what)], &wanted) == 0) return;
+  throw error(errc::os, "set a limit", errno, std::string("limits.") + name_of(what) + " = " + std::to_string(most));
+}
+
+void give_up_new_privileges() {
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail("set no_new_privs");
 }
 
 std::vector<int> thread_ids() { return numbers_in("/proc/self/task"); }

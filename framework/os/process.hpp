@@ -30,6 +30,14 @@ void reap_named(const std::string& name, const std::function<bool(int pid)>& kno
 /// False: it is dead already.
 bool send_signal(const fd& pidfd, int number) noexcept;
 
+enum class resource : std::uint8_t { data, cpu, files, file_size, core };
+/// "files": what child_spec::limits calls it.
+const char* name_of(resource what) noexcept;
+/// Limits this process, from now on and for good. Throws error(errc::os) with the limit's name.
+void limit(resource what, std::uint64_t most);
+/// No program that this process executes gains privileges. Throws error(errc::os).
+void give_up_new_privileges();
+
 /// Threads of this process.
 std::vector<int> thread_ids();
 /// What the kernel calls this thread of ours.

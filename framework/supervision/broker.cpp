@@ -7,10 +7,41 @@
 
 namespace troupe::supervision {
 
+namespace {
+
+constexpr unsigned frames_at_once = 32;    // of one worker, then the others get their turn
+constexpr unsigned heard_at_once = 1024;   // more than a socket holds
+constexpr unsigned deepest_hearing = 8;
+constexpr std::size_t most_unread = 65536;  // frames for a worker that goes on asking and does not read
+
+/// Puts back at the end of its scope, also when an exception ends it.
+template <class T>
+struct restored {
+  T& what;
+  const T before = what;
+  ~restored() { what = before; }
+};
+
+/// What another process gets of ours: rights and flags of its own. Without a descriptor left it shares ours.
+std::shared_ptr<os::fd> opened(const std::shared_ptr<os::fd>& ours, os::opening how) {
+  try {
+    return std::make_shared<os::fd>(os::open_anew(*ours, how));
+  } catch (const error&) {
+    return ours;
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<os::fd> control::for_owner(const std::shared_ptr<os::fd>& doorbell) {
+  return opened(doorbell, os::opening::read_write);
+}
+
 // ----------------------------------------------------------------------------------------------------- control sockets
 
 void control::enqueue(life& to, std::vector<std::byte> bytes, std::vector<std::shared_ptr<os::fd>> fds) {
   if (to.now == life::stage::dead || !to.control_open) return;
+  if (&to == served_ && to.queue.size() >= most_unread) return silence(to, "it asks and does not read the answers");
   to.queue.push_back({std::move(bytes), std::move(fds)});
   flush(to);
 }
@@ -38,20 +69,48 @@ void control::flush(life& to) {
   to.wants_write = false;
 }
 
+/// Some of what is there: a worker that floods its socket delays the others by its share and no more.
 void control::serve_control(life& who) {
-  while (who.control_open) {
-    channel::incoming frame;
-    const os::io how = channel::receive_frame(who.control, buffer_, frame);
-    if (how == os::io::again) return;
-    if (how == os::io::done) {
-      take_frame(who, frame);
-      continue;
-    }
-    // Hung up: it is dying, the pidfd will tell. Refused: it sends what is no frame; it gets no more attention.
-    who.control_open = false;
-    poller_.remove(who.control);
-    if (how == os::io::refused && who.pidfd) os::send_signal(who.pidfd, 9);
+  for (unsigned left = frames_at_once; left > 0 && serve_frame(who); --left) {
   }
+}
+
+/// All that it has said so far. While the frame of another worker is served, too; bounded, as that one may have asked for
+/// this to be done again and again.
+void control::hear(life& who) {
+  if (hearing_ == deepest_hearing) return;
+  const restored<unsigned> depth{hearing_};
+  if (hearing_++ == 0) left_to_hear_ = heard_at_once;
+  while (left_to_hear_ > 0 && serve_frame(who)) --left_to_hear_;
+}
+
+bool control::serve_frame(life& who) {
+  if (!who.control_open) return false;
+  channel::incoming frame;
+  const os::io how = channel::receive_frame(who.control, buffer_, frame);
+  if (how == os::io::done) {
+    const restored<life*> outer{served_};
+    served_ = &who;
+    take_frame(who, frame);
+    return who.control_open;
+  }
+  // Hung up: it is dying, the pidfd will tell.
+  if (how == os::io::hung_up) stop_listening(who);
+  if (how == os::io::refused) silence(who, "it sends what is no frame");
+  return false;
+}
+
+void control::stop_listening(life& who) {
+  who.control_open = false;
+  poller_.remove(who.control);
+}
+
+/// It gets no more attention.
+void control::silence(life& who, const char* why) {
+  if (!who.control_open) return;
+  stop_listening(who);
+  if (who.pidfd) os::send_signal(who.pidfd, 9);
+  log_line(who.of->name + " is killed: " + why);
 }
 
 void control::take_frame(life& who, channel::incoming& frame) {
@@ -187,8 +246,9 @@ void control::on_connect(life& who, const wire::connect& wanted) {
     if (gave_up_) return refuse(wire::status::gave_up, *gave_up_);
     return refuse(wire::status::closed, to == nullptr ? "the actor has ended" : to->name + " has ended: " + to->last_down_text);
   }
-  if (!channel::lane_reader::plausible(wanted.offset, wanted.ring_bytes)) {
-    return refuse(wire::status::refused, "the lane lies where no lane can be");
+  const std::uint32_t ring_bytes = std::uint32_t{1} << wire::ring_log2_of(to->id);
+  if (!channel::lane_reader::plausible(wanted.offset, wanted.ring_bytes) || wanted.ring_bytes != ring_bytes) {
+    return refuse(wire::status::refused, "the lane lies where no lane can be, or is not as large as lanes to this actor");
   }
   const auto unfinished = std::count_if(to->lanes.begin(), to->lanes.end(),
                                         [&](const auto& each) { return each->sender == who.of->id; });
@@ -198,11 +258,21 @@ void control::on_connect(life& who, const wire::connect& wanted) {
     to->waiting.emplace_back(who.id, wanted);
     return refuse(wire::status::full, "too many earlier lanes to " + to->name + " are not drained yet");
   }
+  const bool has_one = std::any_of(to->lanes.begin(), to->lanes.end(),
+                                   [&](const auto& each) { return each->memory->incarnation == who.id; });
+  if (has_one) return refuse(wire::status::refused, "there is a lane of this process to " + to->name + " already");
+  const std::uint32_t free_slot = to->free_slots.empty() ? to->next_slot : to->free_slots.back();
+  // A slot's head is never reset: the new lane's positions go on where the last one's ended. The word is the receiver's,
+  // and a sender writes records where it says.
+  const std::uint64_t start = to->slot(free_slot).head.load(std::memory_order_seq_cst);
+  if (start % 8 != 0 || start > wire::last_start) {
+    return refuse(wire::status::refused, "the mailbox of " + to->name + " is damaged");
+  }
   auto lane = std::make_unique<in_lane>();
+  lane->slot = free_slot;
   if (to->free_slots.empty()) {
-    lane->slot = to->next_slot++;
+    ++to->next_slot;
   } else {
-    lane->slot = to->free_slots.back();
     to->free_slots.pop_back();
   }
   lane->sender = who.of->id;
@@ -212,16 +282,14 @@ void control::on_connect(life& who, const wire::connect& wanted) {
   lane->doorbell = who.of->doorbell;
   lane->offset = wanted.offset;
   lane->ring_bytes = wanted.ring_bytes;
-  // A slot's head is never reset: the new lane's positions go on where the last one's ended, and behind its letters.
-  const std::uint64_t head = to->slot(lane->slot).head.load(std::memory_order_seq_cst);
-  lane->start = std::max(head, channel::align8(to->letters[lane->slot]));
+  lane->start = std::max(start, channel::align8(to->letters[free_slot]));  // behind the slot's letters
   lane->asks = wanted.asks != 0;
   in_lane& made = *lane;
   to->lanes.push_back(std::move(lane));
   // First the receiver, so that what the sender publishes can be found as soon as it has been.
   if (to->consumer != nullptr) announce(*to, made);
   send(who, wire::frame::connected, wire::connected{to->id, made.start, made.slot, wire::status::ok}, to->name,
-       {to->cursor_fd, to->hint_fd, to->status_fd, to->doorbell});
+       {opened(to->cursor_fd, os::opening::read), to->hint_fd, to->status_fd, opened(to->doorbell, os::opening::write)});
   if (to->consumer != nullptr && made.asks) join_link(*to, made);
 }
 
@@ -237,7 +305,7 @@ void control::announce(identity& to, in_lane& lane) {
   send(*to.consumer, wire::frame::lane,
        wire::lane{to.id, lane.sender, lane.memory->incarnation, lane.offset, lane.start, lane.ring_bytes, lane.slot,
                   lane.memory->dead ? 1U : 0U, 0},
-       {}, {lane.memory_fd, lane.doorbell});
+       {}, {lane.memory_fd, opened(lane.doorbell, os::opening::write)});
   for (const auto number : lane.used_segments) {
     hand_segment(*to.consumer, lane.memory->incarnation, *lane.segments, number, to.id, lane.slot);
   }

@@ -60,11 +60,13 @@ void control::on_closed_seen(life& who, wire::identity_id closed) {
 }
 
 /// The sender publishes nothing more here: what is left will not be handled. Who asked is told; who told finds a letter.
+/// What is published all the same, while this goes on, is not looked at.
 void control::sweep_lane(identity& of, in_lane& lane) {
   auto reader = reader_of(of, lane);
   channel::record record;
+  const std::uint64_t end = reader.tail();
   auto found = reader.peek(record);
-  for (; found == channel::lane_reader::state::ready; found = reader.peek(record)) {
+  for (; found == channel::lane_reader::state::ready && record.position < end; found = reader.peek(record)) {
     if (record.header.kind == wire::record_kind::tell || outlives_its_asker(of, lane, record)) {
       keep_letter(of, lane, record, wire::letter_reason::receiver_closed,
                   "its receiver has ended: " + of.last_down_text);

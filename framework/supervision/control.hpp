@@ -117,6 +117,11 @@ class control final : public executor {
 
   // broker.cpp: introductions
   void serve_control(life& who);
+  void hear(life& who);
+  bool serve_frame(life& who);
+  void stop_listening(life& who);
+  void silence(life& who, const char* why);
+  static std::shared_ptr<os::fd> for_owner(const std::shared_ptr<os::fd>& doorbell);
   void take_frame(life& who, channel::incoming& frame);
   void on_find(life& who, std::uint64_t tag, const std::string& name);
   void on_connect(life& who, const wire::connect& wanted);
@@ -147,6 +152,7 @@ class control final : public executor {
   void on_queue_hold(life& who, wire::identity_id queue);
   void on_queue_drop(life& who, wire::identity_id queue);
   void end_unheld_queues();
+  std::size_t owned_by(const life& who) const;
   void on_process_start(life& who, const wire::process& wanted, channel::incoming& frame);
   void stop_processes_of(wire::incarnation_id dead);
 
@@ -201,6 +207,8 @@ class control final : public executor {
   bool finishing_ = false;
   os::time_point next_sweep_{};
   std::vector<std::byte> buffer_;
+  life* served_ = nullptr;  // whose frame is being served
+  unsigned hearing_ = 0, left_to_hear_ = 0;
 
   std::mutex commands_mutex_;
   std::vector<command> commands_;

@@ -23,6 +23,21 @@ std::shared_ptr<os::fd> shared_memory(const char* label, std::uint64_t size, os:
   return std::make_shared<os::fd>(std::move(memory));
 }
 
+void restrict_boot(wire::boot& frame, const child_spec& spec) {
+  const auto given = [&](wire::limit which, std::optional<std::uint64_t> most) {
+    if (!most) return;
+    frame.limit[which] = *most;
+    frame.limited |= 1U << which;
+  };
+  const limits& its = spec.limits;
+  given(wire::limit_data, its.data);
+  if (its.cpu) given(wire::limit_cpu, static_cast<std::uint64_t>(std::max<std::int64_t>(its.cpu->count(), 0)));
+  given(wire::limit_files, its.files);
+  given(wire::limit_file_size, its.file_size);
+  given(wire::limit_core, its.core);
+  frame.no_new_privs = spec.no_new_privs ? 1 : 0;
+}
+
 }  // namespace
 
 // ----------------------------------------------------------------------------------------------------------- identity
@@ -186,12 +201,18 @@ void control::reap_strays() {
 void control::boot(life& who) {
   identity& of = *who.of;
   std::vector<std::shared_ptr<os::fd>> fds{who.out,       of.cursor_fd, of.hint_fd,
-                                           of.status_fd, of.doorbell,  of.arguments_fd};
+                                           of.status_fd, for_owner(of.doorbell), of.arguments_fd};
   if (of.checkpoint_fd) fds.push_back(of.checkpoint_fd);
-  send(who, wire::frame::boot,
-       wire::boot{of.id, who.id, of.checkpoint_bytes, of.arguments_bytes, of.spec.outbox_bytes, of.role, of.type_index},
-       of.name,
-       std::move(fds));
+  wire::boot frame{};
+  frame.identity = of.id;
+  frame.incarnation = who.id;
+  frame.checkpoint_bytes = of.checkpoint_bytes;
+  frame.args_bytes = of.arguments_bytes;
+  frame.what = of.role;
+  frame.actor_type = of.type_index;
+  frame.outbox_bytes = of.spec.outbox_bytes;
+  restrict_boot(frame, of.spec);
+  send(who, wire::frame::boot, frame, of.name, std::move(fds));
   who.frames_sent = 0;  // the worker counts from the next one
   of.page().attention.store(0, std::memory_order_relaxed);
 }
@@ -241,7 +262,7 @@ void control::stop_life(life& who, shutdown how) {
 void control::on_death(life& who) {
   const auto status = os::reap(who.pidfd);
   if (!status) return;
-  serve_control(who);  // what it said before it died
+  hear(who);  // what it said before it died
   const certificate how = certify(who, *status);
   who.memory->dead = true;
   after_death(who, how);

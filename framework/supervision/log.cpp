@@ -23,7 +23,14 @@ void log_to_stderr(bool wanted) {
 }
 
 void log_line(const std::string& text) {
-  if (logger()) logger()->info("{}", text);
+  if (!logger()) return;
+  // Names and reasons come from workers: whatever they hold, a line stays one line.
+  std::string line;
+  for (const char each : text) {
+    const bool control = static_cast<unsigned char>(each) < ' ' || each == 127;
+    line += control ? (each == '\n' ? "\\n" : "?") : std::string(1, each);
+  }
+  logger()->info("{}", line);
 }
 
 }  // namespace troupe::supervision

@@ -8,9 +8,23 @@ namespace troupe::supervision {
 
 // --------------------------------------------------------------------------------------------------------- enclosures
 
+namespace {
+
+/// What one process may make the supervisor keep for it: a share of its descriptors, so that it has some for everybody.
+std::size_t share(std::size_t wanted, std::size_t descriptors_each) {
+  return std::min(wanted, os::descriptor_limit() / (8 * descriptors_each));
+}
+
+}  // namespace
+
 void control::on_deposit(life& who, const wire::deposit& said, channel::incoming& frame) {
   const std::size_t expected_fds = said.queue == 0 ? 1 : 0;
   if (frame.fds.size() != expected_fds) return;
+  const auto first = deposits_.lower_bound({who.id, 0});
+  const auto kept = std::distance(first, deposits_.lower_bound({who.id + 1, 0}));
+  if (static_cast<std::size_t>(kept) >= share(wire::max_deposits, 1)) {
+    return silence(who, "too many ends of pipes and queues are under way in its messages");
+  }
   os::fd descriptor = frame.fds.empty() ? os::fd{} : std::move(frame.fds[0]);
   deposits_[{who.id, said.number}] = {said.to, said.position, said.tag, said.queue, std::move(descriptor)};
 }
@@ -20,7 +34,7 @@ void control::on_withdraw(life& who, const wire::token& token) {
   const deposit_key key{token.from, token.number};
   if (!deposits_.contains(key)) {
     // The depositor wrote its deposit before it told of it, but its socket may not have been read yet.
-    if (life* from = find_life(token.from)) serve_control(*from);
+    if (life* from = find_life(token.from); from != nullptr && from != &who) hear(*from);
   }
   std::vector<std::shared_ptr<os::fd>> fds;
   const auto found = deposits_.find(key);
@@ -58,7 +72,7 @@ void control::drop_void_deposits() {
   }
   // A reader says that it holds a queue before its head passes the message: hear that first.
   for (const auto id : readers) {
-    if (life* reader = find_life(id)) serve_control(*reader);
+    if (life* reader = find_life(id)) hear(*reader);
   }
   for (const auto& key : gone) deposits_.erase(key);
   end_unheld_queues();
@@ -67,16 +81,25 @@ void control::drop_void_deposits() {
 // ------------------------------------------------------------------------------------------------------------- queues
 
 void control::on_queue_make(life& who, const wire::queue& wanted) {
+  const auto refuse = [&](const std::string& why) {
+    send(who, wire::frame::queue_made, wire::answer{wanted.tag, 0, 0, wire::status::failed, 0}, why);
+  };
+  if (owned_by(who) >= share(wire::max_owned, 4)) return refuse("this process has too many queues and processes");
   const auto log2 = static_cast<unsigned>(std::min<std::uint64_t>(wanted.ring_log2, wire::max_ring_log2));
   auto made = add_identity("", child_spec{.name = "queue", .lane_bytes = std::uint32_t{1} << log2});
-  if (!made) {
-    return send(who, wire::frame::queue_made, wire::answer{wanted.tag, 0, 0, wire::status::failed, 0},
-                made.error().what());
-  }
+  if (!made) return refuse(made.error().what());
   (*made)->is_queue = true;
+  (*made)->owner = who.id;
   (*made)->name = "the queue";
   (*made)->holders[who.id] = 1;
   send(who, wire::frame::queue_made, wire::answer{wanted.tag, (*made)->id, 0, wire::status::ok, 0});
+}
+
+/// Queues and processes that it has made and that are still there.
+std::size_t control::owned_by(const life& who) const {
+  return static_cast<std::size_t>(std::count_if(identities_.begin(), identities_.end(), [&](const auto& each) {
+    return each.second->owner == who.id;
+  }));
 }
 
 /// The first process that gets is the consumer; after its death the next one.
@@ -90,7 +113,7 @@ void control::on_queue_take(life& who, const wire::call& wanted) {
   its->consumer = &who;
   for (auto& lane : its->lanes) announce(*its, *lane);
   send(who, wire::frame::queue_taken, wire::answer{wanted.tag, its->id, 0, wire::status::ok, 0}, {},
-       {its->cursor_fd, its->hint_fd, its->doorbell});
+       {its->cursor_fd, its->hint_fd, for_owner(its->doorbell)});
 }
 
 void control::on_queue_hold(life& who, wire::identity_id queue) {
@@ -135,7 +158,12 @@ void control::on_process_start(life& who, const wire::process& wanted, channel::
     send(who, wire::frame::process_started, wire::answer{wanted.tag, 0, 0, wire::status::failed, 0}, why);
   };
   if (frame.fds.size() != 1 || !os::has_fixed_size(frame.fds[0], wanted.args_bytes)) return refuse("bad arguments");
-  auto made = add_identity("", child_spec{.name = "process", .restart = restart::temporary});
+  if (owned_by(who) >= share(wire::max_owned, 8)) return refuse("this process has too many queues and processes");
+  // It may do no more than who starts it.
+  auto made = add_identity("", child_spec{.name = "process",
+                                          .restart = restart::temporary,
+                                          .limits = who.of->spec.limits,
+                                          .no_new_privs = who.of->spec.no_new_privs});
   if (!made) return refuse(made.error().what());
   identity& its = **made;
   its.name = "process " + std::to_string(its.id & 0xffffffffffffff);

@@ -1,12 +1,12 @@
 #include "supervision/spawner.hpp"
 
 #include <array>
-#include <cstring>
 
 #include <troupe/detail/worker_main.hpp>
 #include <troupe/error.hpp>
 
 #include "os/clone.hpp"
+#include "channel/frames.hpp"
 #include "os/poller.hpp"
 #include "os/process.hpp"
 #include "os/socket.hpp"
@@ -37,8 +37,9 @@ constexpr const char* spawner_name = "troupe-spawner";
   for (;;) {
     os::packet packet;
     if (os::receive_packet(socket, buffer, packet) != os::io::done || packet.fds.size() != 1) os::exit_now(0);
-    wire::spawn_request wanted{};
-    std::memcpy(&wanted, buffer.data(), sizeof wanted);
+    const auto request = channel::only_body<wire::spawn_request>(std::span(buffer).first(packet.size));
+    if (!request) os::exit_now(0);
+    const wire::spawn_request wanted = *request;
     const int pid = os::clone_process(os::kinship::sibling);
     if (pid == 0 && wanted.incarnation == 0) serve(std::move(packet.fds[0]), types);
     if (pid == 0) become_actor(std::move(packet.fds[0]), types);
@@ -117,14 +118,14 @@ std::optional<wire::spawn_reply> spawner::answer(bool& alive) {
   os::packet packet;
   const os::io how = os::receive_packet(active_.socket, buffer, packet);
   if (how == os::io::again) return std::nullopt;
-  if (how != os::io::done || packet.size != sizeof(wire::spawn_reply)) {
+  const auto reply = how == os::io::done ? channel::only_body<wire::spawn_reply>(std::span(buffer).first(packet.size))
+                                         : std::nullopt;
+  if (!reply) {
     alive = false;
     return std::nullopt;
   }
-  wire::spawn_reply reply{};
-  std::memcpy(&reply, buffer.data(), sizeof reply);
-  answered(reply);
-  return reply.incarnation != 0 ? std::optional(reply) : std::nullopt;
+  answered(*reply);
+  return reply->incarnation != 0 ? reply : std::nullopt;
 }
 
 bool spawner::take_over() {

@@ -143,7 +143,7 @@ struct identity {
   bool closed = false;
   bool forgotten = false;
   std::map<wire::incarnation_id, std::uint32_t> holders;  // of a queue: the processes with a handle, and how many
-  wire::incarnation_id owner = 0;  // of a process: who started it
+  wire::incarnation_id owner = 0;  // of a process or a queue: who made it
   std::uint64_t tag = 0;           // of a process: its owner's call
 
   wire::cursor_slot& slot(std::uint32_t number) const {

@@ -27,6 +27,15 @@ struct shutdown {
 
 /// Limit of what an actor's messages and replies hold in large bodies at one time, unless given.
 inline constexpr std::uint64_t default_outbox_bytes = std::uint64_t{1} << 30;
+/// What the kernel lets a child's process use, as setrlimit(2) says it. One that is not given is as the program has it. A
+/// process that the child starts has the same.
+struct limits {
+  std::optional<std::uint64_t> data;        ///< bytes of private memory; beyond it allocation fails
+  std::optional<std::chrono::seconds> cpu;  ///< processor time of one incarnation; then SIGXCPU ends it
+  std::optional<std::uint64_t> files;       ///< descriptors; the worker itself takes about ten, and two for each link
+  std::optional<std::uint64_t> file_size;   ///< bytes that a file may grow to; then SIGXFSZ ends it
+  std::optional<std::uint64_t> core;        ///< bytes of a core dump
+};
 
 /// What a supervisor knows of a child. Only the name is needed: `spawn<A>({.name = "parser"}, args...)`.
 struct child_spec {
@@ -41,6 +50,11 @@ struct child_spec {
   /// Large bodies that are under way take memory beyond the 64 MiB that each process has for them, up to this many
   /// bytes; then who sends waits until receivers have read. A larger single body is errc::too_large.
   std::uint64_t outbox_bytes = default_outbox_bytes;
+  /// In force in each incarnation before any code of the actor runs; one that the kernel refuses is errc::start_failed,
+  /// with the limit's name in the text.
+  troupe::limits limits = {};
+  /// The process can gain no privileges by executing a program (PR_SET_NO_NEW_PRIVS).
+  bool no_new_privs = false;
 };
 
 /// Erlang/OTP's supervisor flags: more than `max_restarts` restarts `within` this time, and the supervisor gives up.

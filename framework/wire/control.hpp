@@ -17,6 +17,8 @@ inline constexpr std::uint32_t max_fds = 8;          ///< in one frame
 inline constexpr std::uint32_t fds_under_way = 16;   ///< sent to one process and not yet taken
 inline constexpr std::uint32_t max_name = 200;
 inline constexpr std::uint32_t max_unfinished_lanes = 8;
+inline constexpr std::uint32_t max_deposits = 4096;  ///< of one process, under way
+inline constexpr std::uint32_t max_owned = 1024;     ///< queues and processes of one process
 
 enum class frame : std::uint16_t {
   // worker -> supervisor
@@ -123,6 +125,8 @@ struct connected {
 
 enum boot_fd : std::uint32_t { fd_out, fd_cursor, fd_hint, fd_status, fd_doorbell, fd_args, fd_checkpoint, boot_fds };
 enum class role : std::uint32_t { actor, process };
+/// In the order of os::resource.
+enum limit : std::uint32_t { limit_data, limit_cpu, limit_files, limit_file_size, limit_core, limits };
 struct boot {
   identity_id identity;
   incarnation_id incarnation;
@@ -131,6 +135,9 @@ struct boot {
   std::uint64_t outbox_bytes;  ///< limit of all further segments of its outbox
   role what;
   std::uint32_t actor_type;  ///< index into run's list of actors
+  std::uint64_t limit[limits];
+  std::uint32_t limited;  ///< bit l: limit[l] is to be set
+  std::uint32_t no_new_privs;
 };
 
 struct lane {

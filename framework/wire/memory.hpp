@@ -133,6 +133,8 @@ struct cursor_slot {
   std::atomic<std::uint64_t> mark;
 };
 static_assert(sizeof(cursor_slot) == 16);
+/// A slot's head beyond this was not counted up by messages: 2^63 bytes take 290 years at a byte a nanosecond.
+inline constexpr std::uint64_t last_start = std::uint64_t{1} << 63;
 inline constexpr std::uint64_t mark_of(std::uint64_t position, unsigned attempts) { return position << 8 | attempts; }
 inline constexpr std::uint64_t position_of(std::uint64_t mark) { return mark >> 8; }
 inline constexpr unsigned attempts_of(std::uint64_t mark) { return static_cast<unsigned>(mark & 0xff); }

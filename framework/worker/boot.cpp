@@ -33,12 +33,28 @@ channel::incoming wait_for_boot(const os::fd& control) {
   }
 }
 
+static_assert(static_cast<std::uint32_t>(os::resource::data) == wire::limit_data &&
+              static_cast<std::uint32_t>(os::resource::cpu) == wire::limit_cpu &&
+              static_cast<std::uint32_t>(os::resource::files) == wire::limit_files &&
+              static_cast<std::uint32_t>(os::resource::file_size) == wire::limit_file_size &&
+              static_cast<std::uint32_t>(os::resource::core) == wire::limit_core);
+
+/// Before any code of the user's runs.
+void restrict_to(const wire::boot& what) {
+  for (std::uint32_t which = 0; which < wire::limits; ++which) {
+    if ((what.limited >> which & 1) != 0) os::limit(static_cast<os::resource>(which), what.limit[which]);
+  }
+  if (what.no_new_privs != 0) os::give_up_new_privileges();
+}
+
 }  // namespace
 
 birth be_born(os::fd control) {
   channel::incoming frame = wait_for_boot(control);
   birth born;
-  if (frame.type != wire::frame::boot || !frame.take(born.its) || frame.fds.size() < wire::fd_checkpoint) os::exit_now(1);
+  if (frame.type != wire::frame::boot || !frame.take(born.its)) os::exit_now(1);
+  const std::size_t fds = born.its.checkpoint_bytes > 0 ? wire::boot_fds : wire::fd_checkpoint;
+  if (frame.fds.size() != fds) os::exit_now(1);
   born.name = frame.text();
   const auto map = [&](wire::boot_fd which, std::uint64_t size, os::access how) {
     return os::mapping(frame.fds[which], size, how);
@@ -56,6 +72,12 @@ birth be_born(os::fd control) {
   out->layout = wire::layout_version;
   out->incarnation = born.its.incarnation;
   send(control, channel::pack(wire::frame::took, wire::number{frame.fds.size()}));
+  frame.fds.clear();
+  try {
+    restrict_to(born.its);
+  } catch (const error& e) {
+    leave(control, wire::leave::start_failed, e.what());
+  }
   send(control, channel::pack(wire::frame::attached, wire::nothing{}));
   born.control = std::move(control);
   return born;

@@ -20,7 +20,7 @@ struct birth {
   os::fd doorbell;
 };
 
-/// Waits for the boot frame, maps what it brings and says `attached`. Ends the process if the supervisor is gone.
+/// Waits for the boot frame, maps what it brings, limits the process as it says, and says `attached`. Ends the process if the supervisor is gone.
 birth be_born(os::fd control);
 
 /// The last frame, and the end of the process: no destructor of the program's globals runs, stdio is flushed.
