@@ -100,7 +100,7 @@ configure() {
 }
 
 compiler_of() {
-  if [[ $1 == clang ]]; then echo clang++; else echo "${CXX:-c++}" | cut -d" " -f1; fi
+  if [[ $1 == clang || $1 == fuzz ]]; then echo clang++; else echo "${CXX:-c++}" | cut -d" " -f1; fi
 }
 
 # build PRESET TARGET...
