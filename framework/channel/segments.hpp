@@ -35,8 +35,8 @@ class segments {
   void give(std::uint64_t offset, std::uint64_t bytes) noexcept;
   std::byte* data(std::uint64_t offset) const noexcept;
 
-  /// How much room to ask for so that `bytes` will have it, in a segment that is under way from then on; 0: one is under
-  /// way already, or the limit forbids it.
+  /// How much room to ask for so that `bytes` will have it, in a segment that is under way from then on; 0: one is
+  /// under way already, or the limit forbids it.
   std::uint64_t wish(std::uint64_t bytes) noexcept;
   bool under_way() const noexcept { return wished_ > 0; }
   void made(std::uint32_t number, os::mapping memory);

@@ -18,7 +18,8 @@ std::uint32_t free_number(const outbox_segments& of) {
   return number;
 }
 
-/// Whether one more segment keeps within the limit. Each costs this process a descriptor, so small ones are counted, too.
+/// Whether one more segment keeps within the limit. Each costs this process a descriptor, so small ones are counted,
+/// too.
 bool within_limit(const outbox_segments& of, std::uint64_t room, std::uint64_t limit) {
   constexpr std::uint64_t small_ones = 16;
   std::uint64_t used = 0;
@@ -38,7 +39,8 @@ bool asks(const identity& callee, wire::incarnation_id asker) {
 void control::on_segment_make(life& who, std::uint64_t room) {
   const auto refuse = [&](const std::string& why) { send(who, wire::frame::segment_made, wire::segment{}, why); };
   const std::uint32_t number = free_number(*who.segments);
-  if (number == 0 || !within_limit(*who.segments, room, who.of->spec.outbox_bytes)) return refuse("its limit is reached");
+  if (number == 0 || !within_limit(*who.segments, room, who.of->spec.outbox_bytes))
+    return refuse("its limit is reached");
   try {
     const std::uint64_t bytes = wire::segment_bytes(room);
     auto memory = std::make_shared<os::fd>(os::make_memory("troupe-segment", bytes));
@@ -58,8 +60,7 @@ void control::on_segment_mapped(life& who, std::uint64_t number) {
   outbox_segment& its = found->second;
   os::seal_memory(*its.memory, os::seal::one_writer);
   // For judging and dead letters; only what is looked at becomes real.
-  who.memory->add_segment(found->first,
-                          os::mapping(*its.memory, wire::segment_bytes(its.room), os::access::read_only));
+  who.memory->add_segment(found->first, os::mapping(*its.memory, wire::segment_bytes(its.room), os::access::read_only));
   its.sealed = true;
 }
 

@@ -14,6 +14,8 @@ using namespace tests;
 namespace {
 
 constexpr std::size_t mib = 1 << 20;
+constexpr auto patience = 60s;  // hundreds of MiB become real in each case
+constexpr auto watchdog = 110s;
 
 struct Big {
   troupe::payload body;
@@ -23,7 +25,7 @@ struct Big {
     ar(body, number);
   }
 };
-struct Poison : Big {};   // its first handler dies reading
+struct Poison : Big {};  // its first handler dies reading
 struct Text {
   std::string text;
   template <class Ar>
@@ -125,9 +127,9 @@ struct Tell : Order {};
 struct Fetch : Order {};
 
 struct Writer : troupe::actor {
-  bool on(const Order& m) { return m.to.ask(make(m), 20s).get(); }
+  bool on(const Order& m) { return m.to.ask(make(m), patience).get(); }
   void on(const Tell& m) { m.to.tell(make(m)); }
-  bool on(const Fetch& m) { return m.to.ask(Make{m.bytes}, 20s).get() == pattern_text(m.bytes); }
+  bool on(const Fetch& m) { return m.to.ask(Make{m.bytes}, patience).get() == pattern_text(m.bytes); }
   int on(Pid) { return ::getpid(); }
   using handles = troupe::handles<Order, Tell, Fetch, Pid>;
 
@@ -174,130 +176,161 @@ struct Twice : troupe::transactional {
 
 TEST_SUITE("serial") {
   TEST_CASE("a payload of 256 MiB from main is read where it was built, and its memory is given back") {
-    in_program<Reader>([](troupe::system& sys) {
-      auto to = sys.spawn<Reader>("reader");
-      const pid_t pid = pid_of(to);
-      const std::size_t before = share_of(pid) + share_of(::getpid());
-      for (int i = 1; i <= 2; ++i) EXPECT(to.ask(big(sys, 256 * mib, i), 20s).get());
-      EXPECT_EQ(notes(), (std::vector<std::string>{"read 1 of 256", "read 2 of 256"}));
-      EXPECT(eventually([&] { return segments_mapped_by(pid) + segments_mapped_by(::getpid()) == 0; }));
-      const auto files = descriptors_of(::getpid());
-      EXPECT(std::find(files.begin(), files.end(), "memfd:troupe-segment") == files.end());
-      EXPECT(share_of(pid) + share_of(::getpid()) < before + 32 * mib);
-      EXPECT(to.ask(big(sys, 100 * mib, 3), 20s).get());
-    });
+    in_program<Reader>(
+        quiet(),
+        [](troupe::system& sys) {
+          auto to = sys.spawn<Reader>("reader");
+          const pid_t pid = pid_of(to);
+          const std::size_t before = share_of(pid) + share_of(::getpid());
+          for (int i = 1; i <= 2; ++i) EXPECT(to.ask(big(sys, 256 * mib, i), patience).get());
+          EXPECT_EQ(notes(), (std::vector<std::string>{"read 1 of 256", "read 2 of 256"}));
+          EXPECT(eventually([&] { return segments_mapped_by(pid) + segments_mapped_by(::getpid()) == 0; }, patience));
+          const auto files = descriptors_of(::getpid());
+          EXPECT(std::find(files.begin(), files.end(), "memfd:troupe-segment") == files.end());
+          EXPECT(share_of(pid) + share_of(::getpid()) < before + 32 * mib);
+          EXPECT(to.ask(big(sys, 100 * mib, 3), patience).get());
+        },
+        watchdog);
   }
 
   TEST_CASE("a payload of 256 MiB between two workers is read where it was built, and its memory is given back") {
-    in_program<Reader, Writer>([](troupe::system& sys) {
-      auto to = sys.spawn<Reader>("reader");
-      auto from = sys.spawn<Writer>("writer");
-      const pid_t reads = pid_of(to), writes = pid_of(from);
-      const std::size_t before = share_of(reads) + share_of(writes) + share_of(::getpid());
-      EXPECT(from.ask(order<Order>(to, 256 * mib, 1), 20s).get());
-      EXPECT_EQ(notes(), std::vector<std::string>{"read 1 of 256"});
-      // Neither of them is told anything more: the sender looks by itself.
-      EXPECT(eventually([&] {
-        return segments_mapped_by(reads) + segments_mapped_by(writes) + segments_mapped_by(::getpid()) == 0;
-      }));
-      EXPECT(share_of(reads) + share_of(writes) + share_of(::getpid()) < before + 32 * mib);
-    });
+    in_program<Reader, Writer>(
+        quiet(),
+        [](troupe::system& sys) {
+          auto to = sys.spawn<Reader>("reader");
+          auto from = sys.spawn<Writer>("writer");
+          const pid_t reads = pid_of(to), writes = pid_of(from);
+          const std::size_t before = share_of(reads) + share_of(writes) + share_of(::getpid());
+          EXPECT(from.ask(order<Order>(to, 256 * mib, 1), patience).get());
+          EXPECT_EQ(notes(), std::vector<std::string>{"read 1 of 256"});
+          // Neither of them is told anything more: the sender looks by itself.
+          EXPECT(eventually(
+              [&] {
+                return segments_mapped_by(reads) + segments_mapped_by(writes) + segments_mapped_by(::getpid()) == 0;
+              },
+              patience));
+          EXPECT(share_of(reads) + share_of(writes) + share_of(::getpid()) < before + 32 * mib);
+        },
+        watchdog);
   }
 
   TEST_CASE("replies of 256 MiB reach main and workers, and their memory is given back") {
-    in_program<Reader, Writer>([](troupe::system& sys) {
-      auto callee = sys.spawn<Reader>("reader");
-      auto asker = sys.spawn<Writer>("writer");
-      const pid_t makes = pid_of(callee), asks = pid_of(asker);
-      EXPECT(callee.ask(Make{256 * mib}, 20s).get() == pattern_text(256 * mib));
-      EXPECT(asker.ask(order<Fetch>(callee, 256 * mib, 0), 20s).get());
-      EXPECT(eventually([&] {
-        return segments_mapped_by(makes) + segments_mapped_by(asks) + segments_mapped_by(::getpid()) == 0;
-      }));
-      EXPECT(callee.ask(Make{10}).get() == pattern_text(10));
-    });
+    in_program<Reader, Writer>(
+        quiet(),
+        [](troupe::system& sys) {
+          auto callee = sys.spawn<Reader>("reader");
+          auto asker = sys.spawn<Writer>("writer");
+          const pid_t makes = pid_of(callee), asks = pid_of(asker);
+          EXPECT(callee.ask(Make{256 * mib}, patience).get() == pattern_text(256 * mib));
+          EXPECT(asker.ask(order<Fetch>(callee, 256 * mib, 0), patience).get());
+          EXPECT(eventually(
+              [&] {
+                return segments_mapped_by(makes) + segments_mapped_by(asks) + segments_mapped_by(::getpid()) == 0;
+              },
+              patience));
+          EXPECT(callee.ask(Make{10}, patience).get() == pattern_text(10));
+        },
+        watchdog);
   }
 
   TEST_CASE("a message of 100 MiB without payloads arrives whole; try_tell needs room that is there") {
-    in_program<Reader>([](troupe::system& sys) {
-      auto to = sys.spawn<Reader>("reader");
-      EXPECT(to.ask(Text{pattern_text(100 * mib)}, 20s).get());
-      EXPECT(eventually([&] { return segments_mapped_by(::getpid()) == 0; }));
-      const Text large{pattern_text(90 * mib)};
-      EXPECT_EQ(to.try_tell(large).error().code(), troupe::errc::full);
-      EXPECT(eventually([&] { return to.try_tell(large).has_value(); }));
-      EXPECT(to.ask(Text{"a"}).get());
-    });
+    in_program<Reader>(
+        quiet(),
+        [](troupe::system& sys) {
+          auto to = sys.spawn<Reader>("reader");
+          EXPECT(to.ask(Text{pattern_text(100 * mib)}, patience).get());
+          EXPECT(eventually([&] { return segments_mapped_by(::getpid()) == 0; }, patience));
+          const Text large{pattern_text(90 * mib)};
+          EXPECT_EQ(to.try_tell(large).error().code(), troupe::errc::full);
+          EXPECT(eventually([&] { return to.try_tell(large).has_value(); }, patience));
+          EXPECT(to.ask(Text{"a"}, patience).get());
+        },
+        watchdog);
   }
 
   TEST_CASE("what a killed sender has told from segments is still read, by whoever comes next") {
-    in_program<Reader, Writer>(quiet(5), [](troupe::system& sys) {
-      auto to = sys.spawn<Reader>("reader");
-      auto from = sys.spawn<Writer>("writer");
-      EXPECT(from.ask(order<Order>(to, mib, 0)).get());
-      const pid_t pid = freeze(sys, to);
-      from.tell(order<Tell>(to, 100 * mib, 1));
-      from.tell(order<Tell>(to, 30 * mib, 2));
-      from.tell(order<Tell>(to, 50 * mib, 3));
-      EXPECT(from.ask(Pid{}, 20s).get() > 0);
-      crash(sys, from);
-      ::kill(pid, SIGKILL);  // its successor gets the segments, too
-      EXPECT(eventually([] { return noted("read 3 of 50"); }, 20s));
-      EXPECT_EQ(notes(),
-                (std::vector<std::string>{"read 0 of 1", "read 1 of 100", "read 2 of 30", "read 3 of 50"}));
-      const pid_t next = pid_of(to);
-      EXPECT(eventually([&] { return segments_mapped_by(next) + segments_mapped_by(::getpid()) == 0; }));
-    });
+    in_program<Reader, Writer>(
+        quiet(5),
+        [](troupe::system& sys) {
+          auto to = sys.spawn<Reader>("reader");
+          auto from = sys.spawn<Writer>("writer");
+          EXPECT(from.ask(order<Order>(to, mib, 0), patience).get());
+          const pid_t pid = freeze(sys, to);
+          from.tell(order<Tell>(to, 100 * mib, 1));
+          from.tell(order<Tell>(to, 30 * mib, 2));
+          from.tell(order<Tell>(to, 50 * mib, 3));
+          EXPECT(from.ask(Pid{}, patience).get() > 0);
+          crash(sys, from);
+          ::kill(pid, SIGKILL);  // its successor gets the segments, too
+          EXPECT(eventually([] { return noted("read 3 of 50"); }, patience));
+          EXPECT_EQ(notes(),
+                    (std::vector<std::string>{"read 0 of 1", "read 1 of 100", "read 2 of 30", "read 3 of 50"}));
+          const pid_t next = pid_of(to);
+          EXPECT(eventually([&] { return segments_mapped_by(next) + segments_mapped_by(::getpid()) == 0; }, patience));
+        },
+        watchdog);
   }
 
   TEST_CASE("a message in a segment whose handler died is handled again") {
-    in_program<Reader>(quiet(5), [](troupe::system& sys) {
-      auto to = sys.spawn<Reader>("reader");
-      auto body = sys.payload(100 * mib);
-      fill(body.data(), 4);
-      Poison poison;
-      poison.body = body;
-      poison.number = 4;
-      to.tell(poison);
-      EXPECT(eventually([] { return noted("right in attempt 2"); }, 20s));
-      EXPECT_EQ(notes(), (std::vector<std::string>{"right in attempt 1", "right in attempt 2"}));
-    });
+    in_program<Reader>(
+        quiet(5),
+        [](troupe::system& sys) {
+          auto to = sys.spawn<Reader>("reader");
+          auto body = sys.payload(100 * mib);
+          fill(body.data(), 4);
+          Poison poison;
+          poison.body = body;
+          poison.number = 4;
+          to.tell(poison);
+          EXPECT(eventually([] { return noted("right in attempt 2"); }, patience));
+          EXPECT_EQ(notes(), (std::vector<std::string>{"right in attempt 1", "right in attempt 2"}));
+        },
+        watchdog);
   }
 
   TEST_CASE("at its limit a sender waits as for room; what exceeds it is too large") {
-    in_program<Reader, Writer>(limited(150 * mib), [](troupe::system& sys) {
-      auto to = sys.spawn<Reader>("reader");
-      const auto large = error_of([&] { sys.payload(150 * mib + 1); });
-      EXPECT_EQ(large.code(), troupe::errc::too_large);
-      EXPECT(large.text().find("outbox_bytes") != std::string::npos);
-      EXPECT(to.ask(big(sys, mib, 1)).get());
-      const pid_t pid = freeze(sys, to);
-      to.tell(big(sys, 140 * mib, 2));
-      EXPECT_EQ(error_of([&] { to.tell(Text{pattern_text(70 * mib)}, 200ms); }).code(), troupe::errc::full);
-      ::kill(pid, SIGCONT);
-      EXPECT(to.ask(Text{pattern_text(70 * mib)}, 20s).get());
-      EXPECT(to.ask(big(sys, 150 * mib, 3), 20s).get());
-    });
+    in_program<Reader, Writer>(
+        limited(150 * mib),
+        [](troupe::system& sys) {
+          auto to = sys.spawn<Reader>("reader");
+          const auto large = error_of([&] { sys.payload(150 * mib + 1); });
+          EXPECT_EQ(large.code(), troupe::errc::too_large);
+          EXPECT(large.text().find("outbox_bytes") != std::string::npos);
+          EXPECT(to.ask(big(sys, mib, 1), patience).get());
+          const pid_t pid = freeze(sys, to);
+          to.tell(big(sys, 140 * mib, 2));
+          EXPECT_EQ(error_of([&] { to.tell(Text{pattern_text(70 * mib)}, 200ms); }).code(), troupe::errc::full);
+          ::kill(pid, SIGCONT);
+          EXPECT(to.ask(Text{pattern_text(70 * mib)}, patience).get());
+          EXPECT(to.ask(big(sys, 150 * mib, 3), patience).get());
+        },
+        watchdog);
   }
 
   TEST_CASE("a worker's limit is its child spec's") {
-    in_program<Reader, Writer>(quiet(5), [](troupe::system& sys) {
-      auto to = sys.spawn<Reader>("reader");
-      auto from = sys.spawn<Writer>({.name = "writer", .outbox_bytes = 70 * mib});
-      EXPECT(from.ask(order<Order>(to, 70 * mib, 1), 20s).get());
-      EXPECT_EQ(error_of([&] { from.ask(order<Order>(to, 71 * mib, 2), 20s).get(); }).code(),
-                troupe::errc::outcome_unknown);
-      EXPECT(from.ask(order<Order>(to, 64 * mib, 3), 20s).get());
-    });
+    in_program<Reader, Writer>(
+        quiet(5),
+        [](troupe::system& sys) {
+          auto to = sys.spawn<Reader>("reader");
+          auto from = sys.spawn<Writer>({.name = "writer", .outbox_bytes = 70 * mib});
+          EXPECT(from.ask(order<Order>(to, 70 * mib, 1), patience).get());
+          EXPECT_EQ(error_of([&] { from.ask(order<Order>(to, 71 * mib, 2), patience).get(); }).code(),
+                    troupe::errc::outcome_unknown);
+          EXPECT(from.ask(order<Order>(to, 64 * mib, 3), patience).get());
+        },
+        watchdog);
   }
 
   TEST_CASE("a turn tells bodies in segments") {
-    in_program<Reader, Twice>([](troupe::system& sys) {
-      auto to = sys.spawn<Reader>("reader");
-      sys.spawn<Twice>("twice").tell(order<Tell>(to, 80 * mib, 1));
-      EXPECT(eventually([] { return noted("read 2 of 80"); }, 20s));
-      EXPECT_EQ(notes(), (std::vector<std::string>{"read 1 of 80", "read 2 of 80"}));
-    });
+    in_program<Reader, Twice>(
+        quiet(),
+        [](troupe::system& sys) {
+          auto to = sys.spawn<Reader>("reader");
+          sys.spawn<Twice>("twice").tell(order<Tell>(to, 80 * mib, 1));
+          EXPECT(eventually([] { return noted("read 2 of 80"); }, patience));
+          EXPECT_EQ(notes(), (std::vector<std::string>{"read 1 of 80", "read 2 of 80"}));
+        },
+        watchdog);
   }
 }
 
