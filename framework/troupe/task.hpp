@@ -139,10 +139,8 @@ template <class R>
 struct promise final : promise_base {
   task<R> get_return_object() noexcept { return task<R>(std::coroutine_handle<promise>::from_promise(*this)); }
   template <class Value = R>
-    requires std::constructible_from<R, Value&&>
-  void return_value(Value&& returned) {
-    value.emplace(std::forward<Value>(returned));
-  }
+  requires std::constructible_from<R, Value&&>
+  void return_value(Value&& returned) { value.emplace(std::forward<Value>(returned)); }
   R take() { return std::move(*value); }
   std::optional<R> value;
 };
@@ -155,16 +153,16 @@ struct promise<void> final : promise_base {
 
 }  // namespace detail
 
-/// A coroutine of Troupe's. A handler that returns task<R> replies with R when the coroutine has ended, and may co_await
-/// inside: an ask (its answer, or throws its error as get() does), another task, troupe::sleep_for(...).
+/// A coroutine of Troupe's. A handler that returns task<R> replies with R when the coroutine has ended, and may
+/// co_await inside: an ask (its answer, or throws its error as get() does), another task, troupe::sleep_for(...).
 ///
-/// As long as the handler's coroutine has not ended, its message is the one in hand: no other message, timer or callback
-/// runs, as in a handler that waits in get(). Who wants to serve others meanwhile returns a deferred reply. Asks are sent
-/// when they are made, so several can be under way: `auto a = x.ask(..); auto b = y.ask(..); co_await a; co_await b;`.
-/// What escapes the coroutine escapes the handler. Not in actors that work in turns.
+/// As long as the handler's coroutine has not ended, its message is the one in hand: no other message, timer or
+/// callback runs, as in a handler that waits in get(). Who wants to serve others meanwhile returns a deferred reply.
+/// Asks are sent when they are made, so several can be under way: `auto a = x.ask(..); auto b = y.ask(..); co_await a;
+/// co_await b;`. What escapes the coroutine escapes the handler. Not in actors that work in turns.
 ///
-/// A task starts when it is awaited (all(...) starts several at once). What it holds by reference must live until it has
-/// ended. Outside a handler, get() runs it. Taken once.
+/// A task starts when it is awaited (all(...) starts several at once). What it holds by reference must live until it
+/// has ended. Outside a handler, get() runs it. Taken once.
 template <class R>
 class [[nodiscard]] task {
  public:

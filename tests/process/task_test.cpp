@@ -42,15 +42,15 @@ struct Order {
     ar(first, second, value);
   }
 };
-struct Sum : Order {};       // two asks under way at once
-struct Chain : Order {};     // tasks of tasks
-struct Many : Order {};      // all(): chains side by side
-struct Failing : Order {};   // an ask that fails inside
-struct Refuse : Order {};    // troupe::fail
-struct Escape : Order {};    // an exception escapes
+struct Sum : Order {};      // two asks under way at once
+struct Chain : Order {};    // tasks of tasks
+struct Many : Order {};     // all(): chains side by side
+struct Failing : Order {};  // an ask that fails inside
+struct Refuse : Order {};   // troupe::fail
+struct Escape : Order {};   // an exception escapes
 struct Deferring : Order {};
-struct Quiet : Order {};     // task<void>
-struct Poke : Order {};      // asks, and dies with its answer in hand
+struct Quiet : Order {};  // task<void>
+struct Poke : Order {};   // asks, and dies with its answer in hand
 struct Rest {
   int milliseconds;
 };
@@ -116,7 +116,8 @@ struct Desk : troupe::actor {
   troupe::task<std::string> on(Rest m) {
     const auto before = std::chrono::steady_clock::now();
     co_await troupe::sleep_for(std::chrono::milliseconds(m.milliseconds));
-    co_return std::chrono::steady_clock::now() - before >= std::chrono::milliseconds(m.milliseconds) ? "slept" : "woke early";
+    co_return std::chrono::steady_clock::now() - before >= std::chrono::milliseconds(m.milliseconds) ? "slept"
+                                                                                                     : "woke early";
   }
   troupe::task<std::string> on(Twice) {
     auto once = nothing();
@@ -140,8 +141,8 @@ struct Desk : troupe::actor {
     for (int i = 0; i < 3; ++i) static_cast<void>(co_await m.first.ask(Nap{m.value}));
     co_return ticks - before;
   }
-  using handles = troupe::handles<int(Sum), Chain, Many, Failing, int(Refuse), Escape, int(Deferring), Quiet, Poke, Rest,
-                                  Twice, Tick, Ticks, AskTicking>;
+  using handles = troupe::handles<int(Sum), Chain, Many, Failing, int(Refuse), Escape, int(Deferring), Quiet, Poke,
+                                  Rest, Twice, Tick, Ticks, AskTicking>;
 
  private:
   static troupe::task<int> square(clerk whom, int value) { co_return co_await whom.ask(Square{value}); }
