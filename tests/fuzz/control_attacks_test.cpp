@@ -112,7 +112,8 @@ TEST_CASE("claims about what is not its own: lanes, letters, links, queues and w
           for (const wire::incarnation_id sender : {std::uint64_t{slot}, own_endpoint().incarnation(), std::uint64_t{0}}) {
             send_frame(wire::frame::lane_drained, wire::slot{where, 0, identity, sender});
           }
-          send_frame(wire::frame::letter, wire::letter{slot * 8, 1, identity, where, 0}, "a letter that is not due");
+          send_frame(wire::frame::letter, wire::letter{slot * 8, 1, identity, where, wire::letter_reason::unhandled},
+                     "a letter that is not due");
         }
         for (const auto type : {wire::frame::closed_seen, wire::frame::ask_link, wire::frame::monitor,
                                 wire::frame::demonitor, wire::frame::queue_drop}) {

@@ -56,8 +56,8 @@ struct Limited : troupe::actor {
   std::uint64_t on(Started) { return files_at_birth; }
   bool on(NewPrivileges) { return new_privileges_at_birth || !says_no_new_privs(::getpid()); }
   void on(Burn) {
-    for (volatile unsigned spin = 0;; spin = spin + 1) {
-    }
+    volatile unsigned spins = 0;
+    for (;;) static_cast<void>(spins);
   }
   bool on(Allocate m) {
     try {

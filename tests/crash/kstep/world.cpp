@@ -118,9 +118,14 @@ void world::boot(life& who) {
     fds.push_back(*each);
   }
   if (of.checkpoint_fd) fds.push_back(of.checkpoint_fd);
-  send(who, wire::frame::boot,
-       wire::boot{of.id, who.id, of.checkpoint_bytes, of.arguments_bytes, std::uint64_t{1} << 30, of.role, of.type_index},
-       of.name, fds);
+  wire::boot frame{};
+  frame.identity = of.id;
+  frame.incarnation = who.id;
+  frame.checkpoint_bytes = of.checkpoint_bytes;
+  frame.args_bytes = of.arguments_bytes;
+  frame.what = of.role;
+  frame.actor_type = of.type_index;
+  send(who, wire::frame::boot, frame, of.name, fds);
   of.page().attention.store(0, std::memory_order_relaxed);  // the worker counts from the next frame
   of.consumer = &who;
   of.page().active.store(who.id, std::memory_order_relaxed);

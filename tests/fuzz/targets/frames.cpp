@@ -65,7 +65,7 @@ std::vector<bytes> seeds() {
   add(0, 0, channel::pack(frame::connect, wire::connect{wire::make_identity(3, 16), 4096, 1 << 16, 1}));
   add(0, 0, channel::pack(frame::find, wire::call{1, 0}, "an actor"));
   add(0, 1, channel::pack(frame::deposit, wire::deposit{1, 2, 64, 0, 0}));
-  add(0, 0, channel::pack(frame::letter, wire::letter{64, 5, 2, 1, 0}, "why"));
+  add(0, 0, channel::pack(frame::letter, wire::letter{64, 5, 2, 1, wire::letter_reason::unhandled}, "why"));
   add(0, 2, channel::pack(frame::lane, wire::lane{2, 3, 4, 4096, 0, 1 << 16, 1, 0, 0}));
   add(0, 7, channel::pack(frame::boot, wire::boot{}, "name"));
   add(0, 0, channel::pack(frame::down, wire::down{}, "name\nhow"));

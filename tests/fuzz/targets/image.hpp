@@ -26,7 +26,7 @@ inline constexpr troupe::detail::handler_entry reader_entries[] = {
     {again_message, 0, "Again", troupe::delivery{troupe::delivery::kind::redeliver, 3}, nullptr},
     {dropped_message, 0, "Dropped", troupe::delivery{troupe::delivery::kind::drop, 1}, nullptr}};
 inline constexpr troupe::detail::actor_type reader_type{
-    "Reader", reader_entries, {}, troupe::detail::turns::checkpointed, nullptr, nullptr};
+    "Reader", reader_entries, {}, troupe::detail::turns::checkpointed, 1, nullptr, nullptr};
 
 inline constexpr std::uint32_t ring_bytes = 1U << wire::min_ring_log2;
 inline constexpr std::uint64_t checkpoint_limit = 1 << 16;
