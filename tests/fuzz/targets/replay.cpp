@@ -65,7 +65,7 @@ class changer {
 void run(const bytes& one) {
   // Exactly as large as the input, so that a sanitizer sees a read beyond it.
   const auto copy = std::make_unique<std::uint8_t[]>(one.size());
-  std::memcpy(copy.get(), one.data(), one.size());
+  std::copy(one.begin(), one.end(), copy.get());
   LLVMFuzzerTestOneInput(copy.get(), one.size());
 }
 
