@@ -5,6 +5,7 @@ import os
 import pathlib
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -22,7 +23,8 @@ def parse(arguments):
                         help="measures F times as much in each run; 0.001 only shows that it works")
     parser.add_argument("--only", action="append", metavar="NAME", default=[],
                         help="only what has NAME in its group, system, test or program; may be given again")
-    parser.add_argument("--json", metavar="FILE", help="writes rows {system, test, size_bytes, value, unit, runs, min, max}")
+    parser.add_argument("--json", metavar="FILE",
+                        help="writes rows {system, test, size_bytes, value, unit, runs, min, max}")
     parser.add_argument("--markdown", metavar="FILE", help="writes the tables for docs/performance.md")
     parser.add_argument("--list", action="store_true", help="says what there is, and ends")
     parser.add_argument("--build", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
@@ -48,7 +50,8 @@ def use_two_cores():
 
 def processor():
     with open("/proc/cpuinfo", encoding="utf-8") as file:
-        return next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "unknown processor")
+        names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    return names[0] if names else "unknown processor"
 
 
 def commit():
@@ -115,6 +118,8 @@ def main(arguments):
         return 0
     if not programs:
         sys.exit("bench/run: nothing has that in its name; --list says what there is")
+    # An order to end, too, ends the program that is being measured.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     began, cores = time.time(), use_two_cores()
     busy, before = others_use(cores), processor_times(cores)
     usable, notes = sort_out(programs, options.build)
@@ -123,7 +128,8 @@ def main(arguments):
     about = conditions(cores, options, began, busy, used_shares(cores, before)[1])
     print(report.text(about, plan.GOALS, figures, notes))
     if options.markdown:
-        pathlib.Path(options.markdown).write_text(report.text(about, plan.GOALS, figures, notes, True), encoding="utf-8")
+        tables = report.text(about, plan.GOALS, figures, notes, markdown=True)
+        pathlib.Path(options.markdown).write_text(tables, encoding="utf-8")
     if options.json:
         report.write_json(options.json, figures)
     return 1 if failed or not figures.values else 0

@@ -1,7 +1,7 @@
 /// A plain ring in shared memory with one writer and one reader: what a lane is measured against. 64-byte records,
 /// nothing else in it; both sides keep the other's position and read it again only when they have to.
 ///   plain    publishes each record with a release store
-///   checked  with a sequentially consistent one, and then looks whether the reader sleeps, as a sender of Troupe's must
+///   checked  with a sequentially consistent one, and then looks whether the reader sleeps, as Troupe's senders must
 
 #include <cstring>
 

@@ -80,9 +80,12 @@ class in_futex final : public sleeper {
  public:
   using sleeper::sleeper;
   void wait(std::uint32_t round) override {
-    while (memory_.number.load() == round) ::syscall(SYS_futex, &memory_.number, FUTEX_WAIT, round, nullptr, nullptr, 0);
+    while (memory_.number == round) futex(FUTEX_WAIT, round);
   }
-  void wake() override { ::syscall(SYS_futex, &memory_.number, FUTEX_WAKE, 1, nullptr, nullptr, 0); }
+  void wake() override { futex(FUTEX_WAKE, 1); }
+
+ private:
+  void futex(int what, std::uint32_t value) { ::syscall(SYS_futex, &memory_.number, what, value, nullptr, nullptr, 0); }
 };
 
 std::unique_ptr<sleeper> make_sleeper(const std::string& mode, memory& in) {

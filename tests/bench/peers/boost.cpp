@@ -15,7 +15,8 @@ namespace ip = boost::interprocess;
 class channel {
  public:
   explicit channel(const std::string& name)
-      : name_(name + "." + std::to_string(::getpid())), queue_(ip::create_only, name_.c_str(), 1024, sizeof(bench::cargo)) {
+      : name_(name + "." + std::to_string(::getpid())),
+        queue_(ip::create_only, name_.c_str(), 1024, sizeof(bench::cargo)) {
     ip::message_queue::remove(name_.c_str());
   }
   void send(const bench::cargo& what) { queue_.send(&what, sizeof what, 0); }

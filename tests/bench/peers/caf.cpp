@@ -1,5 +1,5 @@
-/// CAF (event-based actors, its default scheduler with two threads), 64-byte messages; at most 1,024 are unread, as with
-/// a bounded mailbox.
+/// CAF (event-based actors, its default scheduler with two threads), 64-byte messages; at most 1,024 are unread, as
+/// with a bounded mailbox.
 ///   one|two        both actors in one process, or one in each of two processes, over its network layer on localhost
 ///   throughput     one sends, the other receives
 ///   ping-pong      two that send to each other

@@ -29,7 +29,8 @@ class channel {
   }
   bench::cargo receive() {
     bench::cargo got;
-    bench::require(::mq_receive(queue_, reinterpret_cast<char*>(&got), sizeof got, nullptr) == sizeof got, "mq_receive");
+    const ssize_t size = ::mq_receive(queue_, reinterpret_cast<char*>(&got), sizeof got, nullptr);
+    bench::require(size == sizeof got, "mq_receive");
     return got;
   }
 

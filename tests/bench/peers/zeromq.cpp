@@ -15,7 +15,8 @@ namespace {
 /// A socket is opened by the process that uses it: ZeroMQ's threads do not survive a fork.
 class socket {
  public:
-  socket(int type, bool binds, const std::string& address) : context_(zmq_ctx_new()), socket_(zmq_socket(context_, type)) {
+  socket(int type, bool binds, const std::string& address)
+      : context_(zmq_ctx_new()), socket_(zmq_socket(context_, type)) {
     bench::require((binds ? zmq_bind : zmq_connect)(socket_, address.c_str()) == 0, address);
   }
   ~socket() {

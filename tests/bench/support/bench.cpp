@@ -100,7 +100,8 @@ void report(std::string_view what, std::size_t size_bytes, double value, std::st
 }
 
 void report_rate(std::string_view what, std::size_t size_bytes, std::uint64_t messages, std::uint64_t ns) {
-  report(what, size_bytes, static_cast<double>(messages) * static_cast<double>(second_ns) / static_cast<double>(ns), "1/s");
+  const double seconds = static_cast<double>(ns) / static_cast<double>(second_ns);
+  report(what, size_bytes, static_cast<double>(messages) / seconds, "1/s");
 }
 
 void report_latencies(std::string_view what, std::size_t size_bytes, std::vector<std::uint32_t> ns) {

@@ -52,8 +52,8 @@ std::uint64_t number_argument(int argc, char** argv, int index, std::uint64_t ot
 /// The program's mode; ends it with a list of them if there is no such.
 std::string mode_argument(int argc, char** argv, const std::vector<std::string>& modes);
 
-/// Prints `what <tab> size_bytes <tab> value <tab> unit` on standard output. Size 0: it does not apply. What is measured
-/// at all, the driver knows: `what` tells the figures of one program apart.
+/// Prints `what <tab> size_bytes <tab> value <tab> unit` on standard output. Size 0: it does not apply. What is
+/// measured at all, the driver knows: `what` tells the figures of one program apart.
 void report(std::string_view what, std::size_t size_bytes, double value, std::string_view unit);
 /// Messages per second.
 void report_rate(std::string_view what, std::size_t size_bytes, std::uint64_t messages, std::uint64_t ns);

@@ -128,8 +128,8 @@ int main(int argc, char** argv) {
   const memory in;
   bench::in_two_processes([&] { write(in, mode != "lane", messages); },
                           [&] {
-                            const auto took = mode == "mailbox" ? read_mailbox(in, warm, messages)
-                                                                : read_lane(in, warm, messages);
+                            const auto took =
+                                mode == "mailbox" ? read_mailbox(in, warm, messages) : read_lane(in, warm, messages);
                             bench::report_rate("throughput", sizeof(bench::cargo), messages - warm, took);
                           });
 }

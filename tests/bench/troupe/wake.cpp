@@ -1,5 +1,5 @@
-/// A tell to a receiver that sleeps, on the other core: the time from the call until its handler runs, and what the call
-/// costs the sender. With a pause before each, as long as that of the raw wakes.
+/// A tell to a receiver that sleeps, on the other core: the time from the call until its handler runs, and what the
+/// call costs the sender. With a pause before each, as long as that of the raw wakes.
 
 #include <algorithm>
 
