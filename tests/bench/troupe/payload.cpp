@@ -129,6 +129,6 @@ int main(int argc, char** argv) {
     if (mode == "read") return run({most_bytes, parcels, true});
     // At least two batches, since the first one only makes the outbox's pages real; the rest is counted.
     const std::uint64_t batches = std::max<std::uint64_t>(2, parcels / batch);
-    for (const std::uint64_t kib : {4, 64, 1024}) run({kib << 10, batches * batch, false});
+    for (const std::uint64_t kib : {4U, 64U, 1024U}) run({kib << 10, batches * batch, false});
   });
 }
