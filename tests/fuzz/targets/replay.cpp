@@ -2,6 +2,7 @@
 //   TARGET [--changes N] [FILE or FOLDER...]
 //   TARGET --write-seeds FOLDER
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
