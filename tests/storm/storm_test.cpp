@@ -44,7 +44,7 @@ TEST_SUITE("serial") {
 
 TEST_SUITE("long") {
   TEST_CASE("a storm of eight minutes") {
-    weather(storm::planned({.undisturbed = 30s, .attacked = 480s, .kills = 20'000, .per_second = 75}));
+    weather(storm::planned({.undisturbed = 30s, .attacked = 480s, .kills = 10'000, .per_second = 75}));
   }
 
   TEST_CASE("a storm that also kills the spawner, again and again") {
