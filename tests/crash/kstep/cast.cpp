@@ -139,12 +139,14 @@ void collector::on(const crate& m) {
 
 void adder::add(const parcel& m) {
   const std::size_t entry = enter(m, m.intact(), self().attempt());
-  mark(window_, m);
+  const bool after_tells = window_.begin == window::first;  // the first tells of a process are long: they connect
+  if (!after_tells) mark(window_, m);
   ++state().count;
   state().last = m.number();
   for (const auto to : window_.to) {
     if (to != 0) receiver(to).tell(parcel(self().identity(), m.number(), m.size()));
   }
+  if (after_tells) mark(window_, m);
   leave(entry);
 }
 

@@ -21,10 +21,14 @@ class adding final : public scene {
     hand_ = std::make_unique<hand>(in, *sender_, *adder_);
     for (std::uint64_t i = 1; i <= told_; ++i) tell(i);
     for (identity* each : to_) in.open(*each);
-    return boot(1);
+    return boot(2);  // the first message connects
   }
   void at_begin() override {
-    for (identity* each : to_) go_to_sleep(in, *each);
+    complaints ignored;
+    for (std::size_t i = 0; i < to_.size(); ++i) {
+      take(i, ignored);
+      go_to_sleep(in, *to_[i]);
+    }
   }
   void meanwhile(complaints& wrong) override {
     if (!tell(++told_)) wrong.push_back("a stopped receiver keeps its sender out");
@@ -126,7 +130,7 @@ class adding final : public scene {
   identity* adder_ = &in.add("adder", &troupe::detail::type_of<adder>(), arguments_of<adder>(window{}));
   std::vector<identity*> to_;
   std::array<std::uint64_t, 3> got_{};
-  std::uint64_t told_ = 2;
+  std::uint64_t told_ = 3;
   std::unique_ptr<hand> hand_;
 };
 
