@@ -168,6 +168,7 @@ class runner {
   void bystanders() {
     std::size_t undisturbed = 0;
     const auto all = touching(first_);
+    if (how_.part != 0) return;
     for (auto k = all.rbegin(); k != all.rend() && !enough(); ++k) {
       check([&] { return "stopped " + at(first_, *k) + ", a bystander"; },
             [&](complaints& wrong) {
@@ -217,6 +218,7 @@ class runner {
     std::set<std::size_t> lengths;
     for (const std::size_t k : touching(first_)) {
       if (enough()) return;
+      if (!mine()) continue;
       trace second;
       std::vector<std::byte> once;
       check([&] { return "killed " + at(first_, k) + ", recovered twice"; },
@@ -236,7 +238,6 @@ class runner {
       const auto points = all ? every(second) : touching(second);
       for (const std::size_t j : points) {
         if (enough()) return;
-        if (!mine()) continue;
         check([&] { return "killed " + at(first_, k) + ", its recovery killed " + at(second, j); },
               [&](complaints& wrong) {
                 stage on = killed_at(k);
@@ -257,6 +258,8 @@ class runner {
 
   void pairs() {
     for (const std::size_t k : how_.everything ? every(first_) : touching(first_)) {
+      if (enough()) return;
+      if (!mine()) continue;
       trace second;
       check(
           [&] { return "killed " + at(first_, k) + ", then the next one to its end"; },
@@ -268,7 +271,6 @@ class runner {
           });
       for (const std::size_t j : touching(second)) {
         if (enough()) return;
-        if (!mine()) continue;
         check([&] { return "killed " + at(first_, k) + ", then the next one " + at(second, j); },
               [&](complaints& wrong) {
                 next_after(
