@@ -1,5 +1,5 @@
 // The harness as a program: what a mutant is run by, and people.
-//   NAME [--first] [--all] [--part I N] [OPERATION]
+//   NAME [--first] [--all] [--part I N] [--int3] [OPERATION]
 
 #include <iostream>
 #include <string>
@@ -14,6 +14,8 @@ int main(int argc, char** argv) {
       what.to_the_first = true;
     } else if (word == "--all") {
       what.everything = true;
+    } else if (word == "--int3") {
+      crash::do_without_debug_registers();
     } else if (word == "--part" && i + 2 < argc) {
       what.part = std::stoul(argv[++i]);
       what.parts = std::stoul(argv[++i]);

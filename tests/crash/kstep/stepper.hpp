@@ -97,6 +97,8 @@ class victim {
 /// Whether this machine's debug registers stop a process where they are told to. If not, breakpoint instructions are
 /// written into the victim instead.
 bool debug_registers_work();
+/// Does without them from now on, as on a machine that has none.
+void do_without_debug_registers();
 
 /// To be called once before the first victim: this process and its children share one processor, since the tracer only
 /// ever waits for the tracee.
