@@ -224,7 +224,8 @@ class endpoint {
   bool callbacks_pending() const noexcept { return callbacks_.load(std::memory_order_relaxed) > 0; }
 
  private:
-  enum class put : std::uint8_t { done, full, failed };
+  enum class put : std::uint8_t { done, full, outbox_full, failed };
+  class wanted_room;
   struct asked {
     out_link* link;
     std::uint64_t position;
@@ -270,10 +271,13 @@ class endpoint {
   expected<void> wait_for_room(out_link& link, const detail::outgoing& what, std::optional<os::time_point> until,
                                const std::function<put()>& again, std::optional<error>& why);
   void want_room(out_link& link, bool wanted) noexcept;
-  void want_room_again(out_link& link) noexcept;
+  std::set<out_link*> holders();
+  woke wait_awake_or_asleep(std::unique_lock<std::mutex>& lock, out_link& link, os::time_point until,
+                            const std::function<bool()>& settled);
   std::uint64_t take_outbox(std::size_t bytes);
   error why_closed(out_link& link, const error& known);
-  error full_error(out_link& link, const detail::outgoing& what, std::optional<os::time_point> until);
+  error full_error(const out_link& link, const detail::outgoing& what, put why, bool waited) const;
+  error own_error(const out_link& link) const;
   expected<void> refuse_deadlock(out_link& link, const detail::outgoing& what, bool waiting);
 
   void link_up(incoming& frame);

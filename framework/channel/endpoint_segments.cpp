@@ -17,7 +17,8 @@ void endpoint::release_passed() {
   std::vector<block_ptr> dying;  // outlives the lock: a block's destructor takes it
   const std::lock_guard ranges(ranges_mutex_);
   std::erase_if(held_, [&](held& each) {
-    if (each.head->load(std::memory_order_acquire) < each.end) return false;
+    // SYNC room: wants_room, then head. pairs with: mailbox::settle()
+    if (each.head->load(std::memory_order_seq_cst) < each.end) return false;
     std::move(each.blocks.begin(), each.blocks.end(), std::back_inserter(dying));
     return true;
   });

@@ -257,6 +257,12 @@ std::uint32_t lane_reader::wants_room() const noexcept {
 
 bool lane_reader::roomy() const noexcept { return tail() - head_ <= ring_bytes_ / 2; }
 
+std::uint32_t lane_reader::owes_room() noexcept {
+  const std::uint32_t wait = wants_room();
+  record next;
+  return wait != 0 && (roomy() || peek(next) != state::ready) ? wait : 0;
+}
+
 std::uint32_t lane_reader::replies_taken(wire::incarnation_id callee) const noexcept {
   const std::uint64_t word = shared_->replies_taken.load(memory_order_acquire);
   return (word >> 32) == (callee & 0xffffffff) ? static_cast<std::uint32_t>(word) : 0;

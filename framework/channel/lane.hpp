@@ -134,6 +134,9 @@ class lane_reader {
   std::uint32_t wants_room() const noexcept;
   /// Whether at least half of the ring is free, so that any record fits soon.
   bool roomy() const noexcept;
+  /// The number of the sender's wait if it is to be rung: there is room, or none will be added before its next commit,
+  /// since all that is left belongs to a turn that is still going on. 0: not now.
+  std::uint32_t owes_room() noexcept;
   /// How many large replies of this callee incarnation the asker has read.
   std::uint32_t replies_taken(wire::incarnation_id callee) const noexcept;
   std::uint64_t tail() const noexcept;

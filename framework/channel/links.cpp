@@ -135,7 +135,7 @@ endpoint::put endpoint::put_in_outbox(out_link& link, const detail::outgoing& wh
     why = e;
     return put::failed;
   }
-  if (block->offset == 0) return put::full;
+  if (block->offset == 0) return put::outbox_full;
   block->bytes = body_bytes;
   block->data = outbox_data(block->offset);
   gathered along;
@@ -148,75 +148,7 @@ endpoint::put endpoint::put_in_outbox(out_link& link, const detail::outgoing& wh
   return put::done;
 }
 
-// --------------------------------------------------------------------------------------------------- waiting for room
-
-bool endpoint::only_own(out_link& link) const {
-  if (link.to == parts_.identity) return true;
-  return in_turn() && link.told_turn == turn_ && link.lane.head() >= link.turn_began;
-}
-
-error endpoint::full_error(out_link& link, const detail::outgoing& what, std::optional<os::time_point> until) {
-  const std::string who = link.name.empty() ? "the receiver" : link.name;
-  std::string text = "the mailbox of " + who + " has no room for " + std::string(what.name);
-  if (until) text += " within the limit: it handles messages too slowly, is stopped, or waits for this actor";
-  return error(errc::full, std::move(text));
-}
-
-void endpoint::want_room(out_link& link, bool wanted) noexcept {
-  link.want_room += wanted ? 1U : ~0U;
-  if (link.now == out_link::state::up) link.lane.want_room(link.want_room > 0);
-}
-
-/// Before the lane is looked at once more and then waited for: the last wait may have had its ring.
-void endpoint::want_room_again(out_link& link) noexcept {
-  if (link.now == out_link::state::up) link.lane.want_room(true);
-}
-
-/// Whether half of the lane is free, so that any record fits soon. Lets other threads in.
-bool endpoint::room_now(std::unique_lock<std::mutex>& lock, out_link& link) {
-  lock.unlock();
-  lock.lock();
-  const std::lock_guard of_link(link.mutex);
-  return link.now != out_link::state::up || link.lane.tail() - link.lane.head() <= link.ring_bytes / 2;
-}
-
-expected<void> endpoint::wait_for_room(out_link& link, const detail::outgoing& what,
-                                       std::optional<os::time_point> until, const std::function<put()>& again,
-                                       std::optional<error>& why) {
-  {
-    const std::lock_guard of_link(link.mutex);
-    if (only_own(link) && !segment_under_way()) {
-      const bool oneself = link.to == parts_.identity;
-      return tl::unexpected(
-          oneself ? error(errc::full, "the lane to oneself is full: nobody but this actor could make room")
-                  : error(errc::too_large, "what this turn has told " + link.name + " exceeds its lane of " +
-                                               std::to_string(link.ring_bytes) +
-                                               " bytes: tell less, or put bodies in payloads"));
-    }
-    if (!until) return tl::unexpected(full_error(link, what, until));
-    want_room(link, true);
-  }
-  std::unique_lock lock(mutex_);
-  put last = put::full;
-  const auto try_again = [&] {
-    const std::lock_guard of_link(link.mutex);
-    want_room_again(link);
-    last = again();
-    return last != put::full;
-  };
-  woke how = woke::ready;
-  if (!for_room_.until([&] { return room_now(lock, link) && try_again(); })) {
-    const auto began = os::clock::now();
-    how = wait(lock, until, try_again);
-    for_room_.slept(os::clock::now() - began);
-  }
-  const std::lock_guard of_link(link.mutex);
-  want_room(link, false);
-  if (how == woke::stopping) return tl::unexpected(stop_error_);
-  if (how == woke::timeout) return tl::unexpected(full_error(link, what, until));
-  if (last == put::failed) return tl::unexpected(*why);
-  return {};
-}
+// ------------------------------------------------------------------------------------------------------------ telling
 
 /// The closed word says that the receiver has ended; the frame that follows it says why.
 error endpoint::why_closed(out_link& link, const error& known) {
@@ -282,82 +214,6 @@ void endpoint::announce_turn() {
   const std::lock_guard lock(mutex_);
   for (const auto identity : unacknowledged_) send(wire::frame::closed_seen, wire::subject{identity});
   unacknowledged_.clear();
-}
-
-// ------------------------------------------------------------------------------------------------------------- outbox
-
-void endpoint::hold(out_link& link, std::vector<block_ptr>&& blocks) {
-  const auto* words = link.cursor.at<wire::cursor_slot>(wire::cursor_slots_offset) + link.slot;
-  const std::lock_guard ranges(ranges_mutex_);
-  held_.push_back({&link, &words->head, link.lane.tail(), std::move(blocks)});
-}
-
-void endpoint::release_of(const out_link& link) {
-  std::vector<block_ptr> dying;  // outlives the lock: a block's destructor takes it
-  const std::lock_guard ranges(ranges_mutex_);
-  std::erase_if(held_, [&](held& each) {
-    if (each.link != &link) return false;
-    std::move(each.blocks.begin(), each.blocks.end(), std::back_inserter(dying));
-    return true;
-  });
-}
-
-std::shared_ptr<detail::outbox_block> endpoint::take_block(std::size_t bytes, std::optional<os::time_point> until) {
-  if (bytes > segments_.largest()) {
-    throw error(errc::too_large, "a payload of " + std::to_string(bytes) + " bytes exceeds the limit of " +
-                                     std::to_string(segments_.largest()) + " bytes: raise outbox_bytes of its sender");
-  }
-  auto block = std::make_shared<detail::outbox_block>();
-  std::unique_lock lock(mutex_);
-  std::set<out_link*> readers;
-  {
-    const std::lock_guard ranges(ranges_mutex_);
-    for (const auto& each : held_) readers.insert(each.link);
-  }
-  const auto each_reader = [&](bool wanted) {
-    for (out_link* link : readers) {
-      const std::lock_guard of_link(link->mutex);
-      want_room(*link, wanted);
-    }
-  };
-  block->offset = take_outbox(bytes);
-  // The supervisor answers at once, so this wait is not limited by the one for room.
-  while (block->offset == 0 && segment_under_way()) {
-    pump(lock, std::nullopt);
-    block->offset = take_outbox(bytes);
-  }
-  if (block->offset == 0) {
-    each_reader(true);
-    std::optional<error> why;
-    wait(lock, until, [&] {
-      for (out_link* link : readers) {
-        const std::lock_guard of_link(link->mutex);
-        want_room_again(*link);
-      }
-      try {
-        block->offset = take_outbox(bytes);
-      } catch (const error& e) {
-        why = e;
-      }
-      return block->offset != 0 || why;
-    });
-    each_reader(false);
-    if (why) throw error(*why);
-  }
-  if (block->offset == 0) {
-    if (interrupted_) throw error(stop_error_);
-    throw error(errc::full, "the outbox has no room for a payload of " +
-                                                                std::to_string(bytes) +
-                                                                " bytes: receivers have not read earlier ones yet");
-  }
-  block->bytes = bytes;
-  block->data = outbox_data(block->offset);
-  return block;
-}
-
-void endpoint::give_block(std::uint64_t offset, std::uint64_t bytes) noexcept {
-  const std::lock_guard ranges(ranges_mutex_);
-  wire::segment_of(offset) == 0 ? outbox_.give(offset, bytes) : segments_.give(offset, bytes);
 }
 
 }  // namespace troupe::channel

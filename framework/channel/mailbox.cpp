@@ -181,8 +181,8 @@ void mailbox::settle() noexcept {
   // finish() has stored this head already, but its store may still be behind its load of wants_room.
   auto& head = cursor(lane->slot).head;
   head.store(head.load(std::memory_order_relaxed), std::memory_order_seq_cst);
-  const std::uint32_t wait = lane->reader.wants_room();
-  if (wait == 0 || wait == lane->room_told || !lane->reader.roomy() || !lane->doorbell) return;
+  const std::uint32_t wait = lane->reader.owes_room();
+  if (wait == 0 || wait == lane->room_told || !lane->doorbell) return;
   lane->room_told = wait;
   os::ring(lane->doorbell);
 }

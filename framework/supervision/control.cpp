@@ -187,7 +187,7 @@ void control::sweep() {
       auto reader = reader_of(*each, *lane);
       channel::record ignored;
       if (sleeping && !deliverable) deliverable = reader.peek(ignored) == channel::lane_reader::state::ready;
-      if (lane->doorbell && reader.wants_room() != 0 && reader.roomy()) os::ring(*lane->doorbell);
+      if (lane->doorbell && reader.owes_room() != 0) os::ring(*lane->doorbell);
     }
     if (deliverable) os::ring(*each->doorbell);
   }

@@ -45,13 +45,23 @@
 
 bool bell;     /* the sender's */
 bool waiting;
-bool refused;  /* the rest of the turn does not fit */
 
 #define ROOM (RING - (tail - head))
 
+/* endpoint::wait_for_room: only_own, then put_record once more. */
+inline look_for_room() {
+#ifdef ROOM_LOOKED_AT_FIRST
+  atomic { head = LOAD(SENDER, HEAD); if :: ROOM >= pad + size -> goto publish :: else fi }
+  atomic { head = LOAD(SENDER, HEAD); own = (in_turn && head >= began) }
+#else
+  atomic { head = LOAD(SENDER, HEAD); own = (in_turn && head >= began) }
+  atomic { head = LOAD(SENDER, HEAD); if :: ROOM >= pad + size -> goto publish :: else fi }
+#endif
+}
+
 proctype sender() {
   byte tail, head, number, size, pad, began;
-  bool in_turn;
+  bool in_turn, own;
   {
     number = 0;
 next:
@@ -79,34 +89,29 @@ next:
       :: else
       fi
     }
-    atomic {
-      head = LOAD(SENDER, HEAD);
-      if
-      :: in_turn && head >= began -> refused = true; goto commit
-      :: else -> waiting = true
-      fi
-    }
+    look_for_room();
+    if
+    :: own -> goto refuse
+    :: else -> waiting = true
+    fi;
     STORE_WANTS_ROOM(SENDER, WANTS_ROOM, 1);
 again:
-    atomic {
-      head = LOAD(SENDER, HEAD);
-      if
-      :: ROOM >= pad + size -> goto publish
-      :: else
-      fi
-    }
+    look_for_room();
 #ifndef OWN_TURN_LOOKED_AT_ONCE
-    atomic {
-      head = LOAD(SENDER, HEAD);
-      if
-      :: in_turn && head >= began && ROOM < pad + size -> refused = true; waiting = false; goto commit
-      :: else
-      fi
-    }
+    if
+    :: own -> goto refuse
+    :: else
+    fi;
 #endif
 end_waiting:
     d_step { bell -> bell = false }
     goto again;
+refuse:
+    atomic {
+      assert(RING - (tail - mem[HEAD]) < pad + size);
+      waiting = false;
+      goto commit
+    }
 publish:
     if
     :: pad > 0 -> STORE(SENDER, AT(tail), HEADER(0, 0, pad))

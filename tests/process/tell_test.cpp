@@ -43,7 +43,8 @@ struct Sink : troupe::actor {
   std::uint64_t on(const Frame& m) { return checksum(m.body.bytes()) + static_cast<std::uint64_t>(m.number); }
   void on(Empty) { ++empties; }
   int on(Numbers) { return empties; }
-  using handles = troupe::handles<Blob, Frame, Empty, Numbers>;
+  int on(Pid) { return ::getpid(); }
+  using handles = troupe::handles<Blob, Frame, Empty, Numbers, Pid>;
   int empties = 0;
 };
 
@@ -216,6 +217,23 @@ TEST_CASE("the outbox is full until receivers have read, then there is room agai
               }).code(),
               troupe::errc::full);
     EXPECT(kept.size() > 0);
+  });
+}
+
+TEST_CASE("a large message waits for outbox that goes to another receiver, and goes on as soon as that one has read") {
+  in_program<Sink>([](troupe::system& sys) {
+    auto slow = sys.spawn<Sink>("slow"), fast = sys.spawn<Sink>("fast");
+    const pid_t pid = freeze(sys, slow);
+    Blob blob;
+    blob.bytes.resize(40UL << 20, 3);
+    slow.tell(blob);
+    std::thread later([&] {
+      ::poll(nullptr, 0, 200);
+      ::kill(pid, SIGCONT);
+    });
+    fast.tell(blob, 100s);
+    later.join();
+    EXPECT_EQ(fast.ask(blob).get(), checksum(std::as_bytes(std::span(blob.bytes))));
   });
 }
 

@@ -227,4 +227,66 @@ TEST_CASE("a state of some megabytes survives") {
   });
 }
 
+struct Bulk {
+  std::string text;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ar(text);
+  }
+};
+struct Collector : troupe::actor {
+  void on(const Bulk&) { ++count; }
+  int on(Numbers) { return count; }
+  int on(Pid) { return ::getpid(); }
+  using handles = troupe::handles<Bulk, Numbers, Pid>;
+  int count = 0;
+};
+struct Stuff {
+  troupe::actor_ref<Collector> to;
+  std::vector<unsigned> sizes;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ar(to, sizes);
+  }
+};
+struct Stuffer : troupe::transactional {
+  std::string on(const Stuff& m) {
+    try {
+      for (const auto size : m.sizes) m.to.tell(Bulk{std::string(size, 's')}, 100s);
+    } catch (const troupe::error& e) {
+      return e.text();
+    }
+    return "told";
+  }
+  using handles = troupe::handles<Stuff>;
+};
+
+TEST_CASE("a turn that fills more than half of a lane goes on as soon as what lay before it has been read") {
+  in_program<Collector, Stuffer>(quiet(1), [](troupe::system& sys) {
+    auto to = sys.spawn<Collector>({.name = "collector", .lane_bytes = 4096});
+    auto from = sys.spawn<Stuffer>("stuffer");
+    const pid_t pid = freeze(sys, to);
+    EXPECT_EQ(from.ask(Stuff{to, {900}}).get(), "told");
+    auto second = from.ask(Stuff{to, {500, 500, 500, 500, 500, 900}}, 100s);
+    ::poll(nullptr, 0, 200);
+    ::kill(pid, SIGCONT);
+    EXPECT_EQ(second.get(), "told");
+    EXPECT_EQ(to.ask(Numbers{}).get(), 7);
+  });
+}
+
+TEST_CASE("a turn whose records alone exceed the lane learns it as soon as what lay before it has been read") {
+  in_program<Collector, Stuffer>(quiet(1), [](troupe::system& sys) {
+    auto to = sys.spawn<Collector>({.name = "collector", .lane_bytes = 4096});
+    auto from = sys.spawn<Stuffer>("stuffer");
+    const pid_t pid = freeze(sys, to);
+    EXPECT_EQ(from.ask(Stuff{to, {500}}).get(), "told");
+    auto second = from.ask(Stuff{to, {900, 900, 900, 900, 900}}, 100s);
+    ::poll(nullptr, 0, 200);
+    ::kill(pid, SIGCONT);
+    const std::string said = second.get();
+    EXPECT(said.find("exceeds its lane") != std::string::npos);
+  });
+}
+
 }  // namespace

@@ -177,6 +177,18 @@ TEST_CASE("the doorbell of a sender that wants room is rung once there is room, 
   CHECK_FALSE(a.rung());
 }
 
+TEST_CASE("the doorbell of a sender that wants room inside a turn is rung when only records of that turn are left") {
+  box to;
+  peer a(to, 0, 10, 1);
+  a.tell({1, 1024 - 32});
+  for (int i = 0; i < 5; ++i) a.tell({2, 512 - 32, 1});
+  REQUIRE(a.writer.reserve(1024).empty());
+  a.writer.want_room(true);
+  CHECK(to.take() == 1);
+  CHECK(a.rung());
+  CHECK_FALSE(a.writer.reserve(1024).empty());
+}
+
 TEST_CASE("attempts are counted for one position, and begin anew at the next") {
   box to;
   peer a(to, 0, 10, 1, 4072);
