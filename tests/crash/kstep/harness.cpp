@@ -14,6 +14,10 @@ namespace {
 using place = victim::place;
 
 constexpr std::size_t some_stops = 8;
+// For every day, of each operation: so many points between those that others can see, and every so manieth pair. Their
+// distance from each other differs from operation to operation, so that together they meet all of the code.
+constexpr std::size_t some_points = 80, some_pairs = 16;
+constexpr std::size_t most_points = 2000;  // of one operation, when everything is run
 constexpr std::size_t told_of_each = 3;  // violations of one operation that are written out
 
 /// One operation, again and again.
@@ -84,11 +88,17 @@ class runner {
     return all;
   }
 
-  static std::vector<std::size_t> every(const trace& of) {
-    std::vector<std::size_t> all(of.size() + 1);
-    for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
+  std::vector<std::size_t> every(const trace& of) const {
+    const std::size_t step = 1 + of.size() / (how_.everything ? most_points : some_points);
+    std::vector<std::size_t> all;
+    for (std::size_t i = 0; i <= of.size(); ++i) {
+      const bool beside = (i < of.size() && of[i].touches) || (i > 0 && of[i - 1].touches);
+      if (beside || i % step == 0 || i == of.size()) all.push_back(i);
+    }
     return all;
   }
+
+  bool worth_a_pair() { return how_.everything || seen_pairs_++ % some_pairs == 0; }
 
   /// Runs the victim to point `k`, or to its end.
   static place go(victim& process, const trace& of, std::size_t k) {
@@ -234,10 +244,11 @@ class runner {
                 wrong.push_back("a second recovery changes what the first one left");
               }
             });
-      const bool all = how_.everything || lengths.insert(second.size()).second;
+      const bool all = lengths.insert(second.size()).second;
       const auto points = all ? every(second) : touching(second);
       for (const std::size_t j : points) {
         if (enough()) return;
+        if (!all && !worth_a_pair()) continue;
         check([&] { return "killed " + at(first_, k) + ", its recovery killed " + at(second, j); },
               [&](complaints& wrong) {
                 stage on = killed_at(k);
@@ -257,7 +268,7 @@ class runner {
   }
 
   void pairs() {
-    for (const std::size_t k : how_.everything ? every(first_) : touching(first_)) {
+    for (const std::size_t k : touching(first_)) {
       if (enough()) return;
       if (!mine()) continue;
       trace second;
@@ -271,6 +282,7 @@ class runner {
           });
       for (const std::size_t j : touching(second)) {
         if (enough()) return;
+        if (!worth_a_pair()) continue;
         check([&] { return "killed " + at(first_, k) + ", then the next one " + at(second, j); },
               [&](complaints& wrong) {
                 next_after(
@@ -298,6 +310,7 @@ class runner {
   const choice& how_;
   tally& counts_;
   trace first_;
+  std::size_t seen_pairs_ = 0;
   std::size_t told_ = 0;
   std::size_t next_ = 0;
 };
