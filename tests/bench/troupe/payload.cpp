@@ -1,7 +1,8 @@
 /// Payloads built in the sender's outbox and read in place, each worker on a core of its own.
-///   read      1 MiB each, the sender writes all of it, the receiver reads all of it; at most four are under way, so
+///   read      four of 1 MiB, built beforehand and sent in turn; the receiver reads all of each
+///   build     1 MiB each, the sender writes all of it, the receiver reads all of it; at most four are under way, so
 ///   that
-///             as much memory is in use as by the memcpy that this is measured against
+///             as much memory is in use as by what this is measured against
 ///   send      what payload() and tell cost the sender for several sizes, the filling left out; the receiver is busy
 ///             meanwhile, so that nobody has to be woken, and reads nothing later
 
@@ -19,10 +20,11 @@ namespace {
 struct parcel {
   std::uint64_t number = 0;
   bool read = false;
+  std::uint8_t fill = 0;  // what each byte is
   troupe::payload bytes;
   template <class Ar>
   void serialize(Ar& ar) {
-    ar(number, read, bytes);
+    ar(number, read, fill, bytes);
   }
 };
 
@@ -44,7 +46,7 @@ class receiver : public troupe::actor {
   receiver() { bench::pin(1); }
   void on(const parcel& got) {
     if (got.read) {
-      const std::uint64_t each = 0x0101010101010101 * (got.number & 0x7f);
+      const std::uint64_t each = 0x0101010101010101 * got.fill;
       bench::require(sum_of(got.bytes.bytes()) == each * (got.bytes.size() / 8), "the payload holds other bytes");
     }
     shared->handled.store(got.number + 1, std::memory_order_release);
@@ -62,7 +64,7 @@ constexpr std::uint64_t batch = 32;  // parcels sent while the receiver is busy;
 
 struct series {
   std::uint64_t size, parcels;
-  bool read;
+  bool read, build;
 };
 
 class sender : public troupe::actor {
@@ -76,15 +78,21 @@ class sender : public troupe::actor {
   using handles = troupe::handles<void(series)>;
 
  private:
+  troupe::payload filled(std::size_t size, std::uint8_t fill) {
+    troupe::payload made = self().payload(size);
+    std::memset(made.data().data(), fill, size);
+    return made;
+  }
   void send_filled(series what) {
     const std::uint64_t warm = 2 * in_flight;
+    std::vector<troupe::payload> built;
+    for (std::uint8_t fill = 0; fill < in_flight && !what.build; ++fill) built.push_back(filled(what.size, fill));
     bench::spinner unread;
     for (std::uint64_t number = 0; number < what.parcels + warm; ++number) {
       if (number == warm) began_ = bench::now_ns();
-      while (number >= shared->handled + in_flight) unread.wait();
-      parcel one{number, true, self().payload(what.size)};
-      std::memset(one.bytes.data().data(), static_cast<int>(number & 0x7f), what.size);
-      to_.tell(one);
+      while (what.build && number >= shared->handled + in_flight) unread.wait();
+      const auto fill = static_cast<std::uint8_t>(number % in_flight);
+      to_.tell(parcel{number, true, fill, what.build ? filled(what.size, fill) : built[fill]});
     }
     while (shared->handled < what.parcels + warm) unread.wait();
     const double bytes = static_cast<double>(what.parcels * what.size);
@@ -107,7 +115,7 @@ class sender : public troupe::actor {
   }
   std::uint32_t send_one(std::uint64_t number, std::size_t size) {
     const std::uint64_t began = bench::now_ns();
-    parcel one{number, false, self().payload(size)};
+    parcel one{number, false, 1, self().payload(size)};
     const std::uint64_t made = bench::now_ns();
     std::memset(one.bytes.data().data(), 1, size);
     // Whatever the size, the caches have lost as much to the filling.
@@ -126,15 +134,15 @@ class sender : public troupe::actor {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto mode = bench::mode_argument(argc, argv, {"read", "send"});
-  const std::uint64_t parcels = bench::number_argument(argc, argv, 2, mode == "read" ? 2000 : 640);
+  const auto mode = bench::mode_argument(argc, argv, {"read", "build", "send"});
+  const std::uint64_t parcels = bench::number_argument(argc, argv, 2, mode == "send" ? 640 : 2000);
   shared = &bench::shared_object<memory>();
   return troupe::run<receiver, sender>(argc, argv, [&](troupe::system& sys) {
     const auto from = sys.spawn<sender>("sender", sys.spawn<receiver>("receiver"));
     const auto run = [&](series what) { from.ask(what, std::chrono::minutes(1)).get(); };
-    if (mode == "read") return run({most_bytes, parcels, true});
+    if (mode != "send") return run({most_bytes, parcels, true, mode == "build"});
     // At least two batches, since the first one only makes the outbox's pages real; the rest is counted.
     const std::uint64_t batches = std::max<std::uint64_t>(2, parcels / batch);
-    for (const std::uint64_t kib : {4U, 64U, 1024U}) run({kib << 10, batches * batch, false});
+    for (const std::uint64_t kib : {4U, 64U, 1024U}) run({kib << 10, batches * batch, false, true});
   });
 }
