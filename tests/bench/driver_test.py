@@ -71,6 +71,15 @@ class Computes(unittest.TestCase):
 
 
 class Runs(unittest.TestCase):
+    def test_peers_that_are_not_there_are_skipped_with_the_reason(self):
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "-B", str(HERE / "driver" / "main.py"), "--build", folder, "--quick",
+                       "--only", "zeromq", "--only", "erlang, one vm"]
+            done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": folder})
+        self.assertIn("skipped: zeromq: bench_peers_zeromq was not built, since libzmq3-dev is not installed", done.stdout)
+        self.assertIn("skipped: erlang, one VM: erl, erlc or epmd is not installed", done.stdout)
+        self.assertEqual(done.returncode, 1, "nothing measured is no success")
+
     def test_every_program_gives_rows_that_can_be_read(self):
         with tempfile.TemporaryDirectory() as folder:
             rows, markdown = pathlib.Path(folder) / "rows.json", pathlib.Path(folder) / "tables.md"

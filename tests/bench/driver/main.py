@@ -55,9 +55,12 @@ def processor():
 
 
 def commit():
+    """Of this checkout; there may be no git, or none that knows it."""
+    if shutil.which("git") is None:
+        return "commit unknown"
     git = subprocess.run(["git", "-C", str(pathlib.Path(__file__).parent), "describe", "--always", "--dirty"],
                          capture_output=True, text=True, check=False)
-    return git.stdout.strip() or "no commit"
+    return git.stdout.strip() or "commit unknown"
 
 
 def used_shares(cores, before):
