@@ -2,7 +2,7 @@
 // the bytes, no allocation beyond what they could fill, no bool, enum or variant that does not exist.
 
 #define DOCTEST_CONFIG_DISABLE
-#include <new>
+#include <sanitizer/allocator_interface.h>
 
 #include "fuzz/targets/target.hpp"
 #include "unit/codec_shapes.hpp"
@@ -12,18 +12,11 @@ namespace {
 thread_local bool counting = false;
 thread_local std::size_t allocated = 0;
 
-}  // namespace
-
-// Not inlined, or g++ sees free() meet operator new.
-[[gnu::noinline]] void* operator new(std::size_t size) {
+void on_malloc(const volatile void*, std::size_t size) {
   if (counting) allocated += size;
-  if (void* memory = std::malloc(size > 0 ? size : 1)) return memory;
-  throw std::bad_alloc();
 }
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-
-namespace {
+void on_free(const volatile void*) {}
+const int hooks = __sanitizer_install_malloc_and_free_hooks(on_malloc, on_free);
 
 using namespace codec_shapes;
 
@@ -103,6 +96,7 @@ std::vector<bytes> seeds() {
 }  // namespace fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  FUZZ_REQUIRE(hooks > 0);
   if (size == 0) return 0;
   const auto body = std::as_bytes(std::span(data, size)).subspan(1);
   attackers[data[0] % std::size(attackers)](body);

@@ -8,6 +8,7 @@
 #include <iostream>
 #include <iterator>
 #include <random>
+#include <stdexcept>
 
 #include "fuzz/targets/target.hpp"
 
@@ -32,6 +33,7 @@ void write(const fs::path& folder, const std::vector<bytes>& all) {
 }
 
 void add(const fs::path& path, std::vector<bytes>& to) {
+  if (!fs::exists(path)) throw std::runtime_error(path.string() + " does not exist");
   if (!fs::is_directory(path)) return to.push_back(read(path));
   for (const auto& each : fs::directory_iterator(path)) {
     if (each.is_regular_file()) to.push_back(read(each.path()));
