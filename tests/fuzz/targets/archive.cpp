@@ -2,10 +2,12 @@
 // the bytes, no allocation beyond what they could fill, no bool, enum or variant that does not exist.
 
 #define DOCTEST_CONFIG_DISABLE
-#include <sanitizer/allocator_interface.h>
-
 #include "fuzz/targets/target.hpp"
 #include "unit/codec_shapes.hpp"
+
+// Of the address sanitizer; g++ does not ship the header that declares it.
+extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void*, std::size_t),
+                                                         void (*on_free)(const volatile void*));
 
 namespace {
 
