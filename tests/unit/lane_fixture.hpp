@@ -29,36 +29,51 @@ namespace os = troupe::os;
 namespace wire = troupe::wire;
 using state = lane_reader::state;
 
+/// Under ThreadSanitizer, which knows memory by its address, both ends use one mapping.
+#ifdef __SANITIZE_THREAD__
+inline constexpr bool one_mapping = true;
+#else
+inline constexpr bool one_mapping = false;
+#endif
+
 /// Where the lane lies: its ring begins at a page.
 inline constexpr std::uint64_t lane_at = 2 * 4096 - sizeof(wire::lane_header);
 inline constexpr std::uint32_t small_ring = 1U << wire::min_ring_log2;
 
-/// The memory ends where the ring does, while the receiver's mapping goes on: a read beyond the ring is a SIGBUS.
+/// The memory ends where the ring does, while the receiver's mapping goes on: a read beyond the ring is a SIGBUS. Or it
+/// is all there, with the outbox.
 struct out_memory {
-  explicit out_memory(wire::incarnation_id id = 1, std::uint32_t ring_bytes = small_ring)
+  enum class extent : bool { to_ring, whole };
+  explicit out_memory(wire::incarnation_id id = 1, std::uint32_t ring_bytes = small_ring,
+                      extent how = extent::to_ring)
       : ring_bytes(ring_bytes),
-        memory(os::make_memory("test-out", lane_at + wire::lane_bytes(ring_bytes))),
-        own(memory, lane_at + wire::lane_bytes(ring_bytes), os::access::read_write),
+        bytes(how == extent::whole ? wire::out_memory_bytes : lane_at + wire::lane_bytes(ring_bytes)),
+        memory(os::make_memory("test-out", bytes)),
+        own(memory, bytes, os::access::read_write),
         peer(std::make_shared<peer_memory>()) {
-    header().incarnation = id;
-    peer->map = os::mapping(memory, wire::out_memory_bytes, os::access::read_only);
+    peer->map = os::mapping(memory, wire::out_memory_bytes,
+                            one_mapping ? os::access::read_write : os::access::read_only);
     peer->incarnation = id;
+    header().incarnation = id;
   }
 
-  wire::out_header& header() const { return *own.at<wire::out_header>(); }
-  wire::lane_header& lane() const { return *own.at<wire::lane_header>(lane_at); }
+  /// As its owner has it.
+  std::byte* data() const { return one_mapping ? peer->map.data() : own.data(); }
+  wire::out_header& header() const { return *reinterpret_cast<wire::out_header*>(data()); }
+  wire::lane_header& lane() const { return *reinterpret_cast<wire::lane_header*>(data() + lane_at); }
   std::byte* ring(std::uint64_t position = 0) const {
-    return own.data() + lane_at + sizeof(wire::lane_header) + (position & (ring_bytes - 1));
+    return data() + lane_at + sizeof(wire::lane_header) + (position & (ring_bytes - 1));
   }
   std::span<const std::byte> seen_ring() const {
     return {peer->map.data() + lane_at + sizeof(wire::lane_header), ring_bytes};
   }
   lane_writer writer(std::uint64_t start, const wire::cursor_slot& cursor) const {
-    return {own.data() + lane_at, ring_bytes, start, &cursor};
+    return {data() + lane_at, ring_bytes, start, &cursor};
   }
   lane_reader reader(std::uint64_t head) const { return {peer, lane_at, ring_bytes, head}; }
 
   std::uint32_t ring_bytes;
+  std::uint64_t bytes;
   os::fd memory;
   os::mapping own;
   std::shared_ptr<peer_memory> peer;

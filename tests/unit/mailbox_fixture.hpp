@@ -59,11 +59,12 @@ using numbers = std::vector<std::uint64_t>;
 
 /// A sending incarnation with its lane into one slot of a box.
 struct peer {
-  peer(box& to, std::uint32_t slot, wire::identity_id sender, wire::incarnation_id id, std::uint64_t start = 0)
+  peer(box& to, std::uint32_t slot, wire::identity_id sender, wire::incarnation_id id, std::uint64_t start = 0,
+       out_memory::extent how = out_memory::extent::to_ring)
       : to(to),
         slot(slot),
         sender(sender),
-        out(id),
+        out(id, small_ring, how),
         bell(os::make_doorbell()),
         start(start),
         writer(out.writer(start, to.words(slot))) {
