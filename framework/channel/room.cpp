@@ -4,8 +4,7 @@
 
 namespace troupe::channel {
 
-/// The lanes whose receivers are to ring when they have made room, for as long as this lives. The endpoint's mutex is
-/// held.
+/// The lanes whose receivers are to ring when they have made room, as long as this lives. The endpoint's mutex is held.
 class endpoint::wanted_room {
  public:
   explicit wanted_room(endpoint& of) : of_(of) {}

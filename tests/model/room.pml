@@ -1,11 +1,12 @@
 /* Room: a sender never waits for ever for room that is there, and never writes over what is being read. No sweep.
  *
- * Code: lane_writer::space, reserve, publish, want_room and endpoint::wait_for_room, only_own (sender); lane_reader::peek,
- * owes_room, mailbox::start, finish (receiver); control::ring_for (supervisor).
- * Bounds: a ring of 4 units, four records of 1 or 2 units in all combinations, with pads; the last ones may belong to a
- * turn, which is committed when they are told or when they do not fit. Two deaths of anybody at any step; a sender stays
- * dead, a receiver has a successor. Abstracted: sleeping (sleep.pml: here a receiver sees what is deliverable), bodies (a
- * header stands for all bytes of its record), the outbox, the limit of the wait.
+ * Code: lane_writer::space, reserve, publish, want_room and endpoint::wait_for_room, only_own (sender);
+ * lane_reader::peek, owes_room, mailbox::start, finish (receiver); control::ring_for (supervisor).
+ * Bounds: a ring of 4 units, four records of 1 or 2 units in all combinations, with pads; the last ones may belong to
+ * a turn, which is committed when they are told or when they do not fit. Two deaths of anybody at any step; a sender
+ * stays dead, a receiver has a successor.
+ * Abstracted: sleeping (sleep.pml: here a receiver sees what is deliverable), bodies (a header stands for all bytes
+ * of its record), the outbox, the limit of the wait.
  */
 #define WORDS 8
 #define PROCESSES 2

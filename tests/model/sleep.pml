@@ -1,11 +1,13 @@
 /* Waking: a receiver never sleeps for ever over a deliverable record, whoever is killed. There is no sweep.
  *
- * Code: endpoint::wake_receiver, lane_writer::publish, turn::commit and endpoint::announce_turn (sender); mailbox::next,
- * prepare_sleep, woke and loop::sleep (receiver); control::after_death, ring_for and release (supervisor).
- * Bounds: one sender with two records, or (TWO_SENDERS) two with one each, the first at once and the second in a turn;
- * else at once or each in a turn of its own, both tried. Two deaths of anybody at any step; a sender stays dead, a
- * receiver has a successor. Abstracted: room, pads, marks, bodies (room.pml, turn.pml); the eventfd is one bit; the
- * head steps record by record; the look at all truths every 256 records is left out, so a lost hint must not matter.
+ * Code: endpoint::wake_receiver, lane_writer::publish, turn::commit and endpoint::announce_turn (sender);
+ * mailbox::next, prepare_sleep, woke and loop::sleep (receiver); control::after_death, ring_for and release
+ * (supervisor).
+ * Bounds: one sender with two records, or (TWO_SENDERS) two with one each, the first at once and the second in a
+ * turn; else at once or each in a turn of its own, both tried. Two deaths of anybody at any step; a sender stays
+ * dead, a receiver has a successor.
+ * Abstracted: room, pads, marks, bodies (room.pml, turn.pml); the eventfd is one bit; the head steps record by
+ * record; the look at all truths every 256 records is left out, so a lost hint must not matter.
  */
 #define WORDS 9
 #define PROCESSES 3

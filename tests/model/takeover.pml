@@ -1,11 +1,12 @@
-/* Taking over: what a sender has told through its lives arrives in that order, each message started once at most, and all
- * of it, while slots are reused and the receiver dies too.
+/* Taking over: what a sender has told through its lives arrives in that order, each message started once at most, and
+ * all of it, while slots are reused and the receiver dies too.
  *
  * Code: endpoint::connect, connected, lane_writer's constructor (sender); loop::add_lane, apply, put_away_lanes,
  * mailbox::add, deliverable, start, finish, lane_reader::peek, void_turn (receiver); control::on_connect, announce,
  * on_lane_drained, finish_lanes_of, attached, free_lane, judge (supervisor).
- * Bounds: one sender, in each life one message at once and one in a turn; two deaths of sender or receiver at any step,
- * each with successors. The policy is drop, so that a message which is judged without having been started is lost.
+ * Bounds: one sender, in each life one message at once and one in a turn; two deaths of sender or receiver at any
+ * step, each with successors. The policy is drop, so that a message which is judged without having been started is
+ * lost.
  * Abstracted: room, sleeping; control frames arrive in order; connected and the birth of a life are one step.
  */
 #define WORDS 12

@@ -1,11 +1,12 @@
-/* Turns: each input is handled once in effect, or quarantined after LIMIT starts and leaves nothing; state, head and what
- * was told become true together.
+/* Turns: each input is handled once in effect, or quarantined after LIMIT starts and leaves nothing; state, head and
+ * what was told become true together.
  *
- * Code: mailbox::start, finish, loop::handle, turn::commit, restore (worker); lane_reader::peek, void_turn (whom it tells);
- * recover_turn, judge, control::after_death (supervisor).
- * Bounds: two inputs, each told on as two records; a commit of on_start in every life; two deaths of the worker at any
- * step, LIMIT 2. Abstracted: one input lane whose sender is silent, room, sleeping; the commit record is two words (head,
- * buffer), a checkpoint is one; the receiver is not killed and learns of deaths with the judging; lanes have no slots
+ * Code: mailbox::start, finish, loop::handle, turn::commit, restore (worker); lane_reader::peek, void_turn (whom it
+ * tells); recover_turn, judge, control::after_death (supervisor).
+ * Bounds: two inputs, each told on as two records; a commit of on_start in every life; two deaths of the worker at
+ * any step, LIMIT 2.
+ * Abstracted: one input lane whose sender is silent, room, sleeping; the commit record is two words (head, buffer), a
+ * checkpoint is one; the receiver is not killed and learns of deaths with the judging; lanes have no slots
  * (takeover.pml).
  */
 #define WORDS 22

@@ -2,9 +2,10 @@
  *
  * Code: endpoint::verdict, link_up, drain_replies, settle (asker); loop::handle, replies (callee); judge,
  * control::tell_askers, join_link, attached (supervisor).
- * Bounds: two requests; the callee replies before the head moves (without turns) or after it (with turns); the policy is
- * drop or LIMIT 2 starts; two deaths of the callee at any step. Abstracted: the asker lives, has no deadline, and its
- * requests are always deliverable; reply frames fit into the pipe.
+ * Bounds: two requests; the callee replies before the head moves (without turns) or after it (with turns); the policy
+ * is drop or LIMIT 2 starts; two deaths of the callee at any step.
+ * Abstracted: the asker lives, has no deadline, and its requests are always deliverable; reply frames fit into the
+ * pipe.
  */
 #define WORDS 3
 #define PROCESSES 1
