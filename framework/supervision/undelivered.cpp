@@ -11,7 +11,7 @@ namespace troupe::supervision {
 
 namespace {
 
-constexpr std::uint64_t most_letters_logged = 100;  // between two sweeps
+constexpr std::uint64_t most_letters_logged = 1000;  // between two sweeps
 
 std::string plain_name(std::uint64_t message) { return "message " + std::to_string(message); }
 

@@ -16,7 +16,7 @@ using place = victim::place;
 constexpr std::size_t some_stops = 8;
 // For every day, of each operation: so many points between those that others can see, and every so manieth pair. Their
 // distance from each other differs from operation to operation, so that together they meet all of the code.
-constexpr std::size_t some_points = 80, some_pairs = 16;
+constexpr std::size_t some_points = 160, some_pairs = 16;
 constexpr std::size_t most_points = 2000;  // of one operation, when everything is run
 constexpr std::size_t told_of_each = 3;  // violations of one operation that are written out
 
