@@ -93,7 +93,9 @@ counts run_harness(bool everything) {
   }
   counts sum;
   for (auto& each : all) {
-    const auto [said, code] = each.finish();
+    const auto ended = each.finish();
+    const std::string& said = ended.first;
+    const int code = ended.second;
     std::cout << said;
     CHECK_MESSAGE(code == 0, "the harness found violations or did not come to its end:\n" << said);
     sum.kills += number(said, "kill points");
@@ -127,7 +129,9 @@ void catch_here(const std::vector<mutant>& all, score& count) {
                                 all[i].operation + '"');
     }
     for (std::size_t i = from; i < to; ++i) {
-      const auto [said, code] = side_by_side[i - from].finish();
+      const auto ended = side_by_side[i - from].finish();
+      const std::string& said = ended.first;
+      const int code = ended.second;
       const bool caught = code == 1 && number(said, "violations") > 0;
       CHECK_MESSAGE(caught, "a planted bug is not found: " << all[i].name << ": " << all[i].what << "\n" << said);
       std::cout << all[i].name << ": "
@@ -173,7 +177,9 @@ void kill_everywhere(bool everything) {
 }
 
 bool can_be_stepped() {
-  const auto [said, code] = running(std::string(KSTEP_PROGRAM) + " 'no operation'").finish();
+  const auto ended = running(std::string(KSTEP_PROGRAM) + " 'no operation'").finish();
+  const std::string& said = ended.first;
+  const int code = ended.second;
   if (code == 77) MESSAGE(said);
   return code != 77;
 }
@@ -188,7 +194,9 @@ TEST_CASE("killed or stopped before any instruction, a process loses nothing, an
 
 TEST_CASE("where there are no debug registers, breakpoint instructions do the same") {
   if (!can_be_stepped()) return;
-  const auto [said, code] = running(std::string(KSTEP_PROGRAM) + " --int3 --part 0 4 'tell over'").finish();
+  const auto ended = running(std::string(KSTEP_PROGRAM) + " --int3 --part 0 4 'tell over'").finish();
+  const std::string& said = ended.first;
+  const int code = ended.second;
   CHECK_MESSAGE(code == 0, said);
   CHECK(number(said, "kill points") > 10);
 }
