@@ -320,7 +320,7 @@ class turn {
 
 restart_window::restart_window(supervisor_flags flags) : intensity_(flags.max_restarts) {
   constexpr std::chrono::hours century{24 * 36525};  // more would overflow as nanoseconds
-  period_ = std::min<std::chrono::seconds>(flags.within, century);
+  period_ = std::min<std::chrono::milliseconds>(flags.within, century);
 }
 
 bool restart_window::admit(instant now) {

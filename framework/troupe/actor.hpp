@@ -88,6 +88,10 @@ class self_t {
   }
 };
 
+/// Thrown by a constructor or on_start: this actor does not want to run now. The start succeeds without a process, as in
+/// Erlang/OTP with `ignore`: the child is known and down, a temporary one is forgotten.
+struct decline {};
+
 /// Base of every actor class. One object per worker process, made there; all its functions run on one thread, one at a
 /// time. A handler `Reply on(Message)` is called for each message in `using handles = troupe::handles<...>`.
 ///
@@ -101,8 +105,11 @@ class actor {
   virtual ~actor() = default;
 
   /// Before the first message of each incarnation; the supervisor waits for its end before it starts the next child.
-  /// What it throws is a failed start.
+  /// What it throws is a failed start; troupe::decline is none: the actor does not want to run.
   virtual void on_start() {}
+  /// In a spare process (child_spec::standby), when it has been constructed and waits for its turn: what takes long and
+  /// can be done before the actor that it stands by for has died. State, mailbox and timers come with activation.
+  virtual void on_standby() {}
   /// Before an ordered end; messages that are not handled yet stay for the next incarnation.
   virtual void on_stop(stop_reason) {}
   /// A monitored actor has ended or died.

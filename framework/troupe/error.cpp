@@ -43,8 +43,14 @@ constexpr std::array all = {
     words{"threads_exist", "run() found other threads", "call run() first in main, before any thread is started"},
     words{"not_allowed", "the call has no meaning here", ""},
     words{"empty", "there is nothing there now", "wait, or come back later"},
+    words{"already_present", "the supervisor has a child of this name, which does not run",
+          "restart it, or delete it first"},
+    words{"already_started", "the supervisor has a child of this name, which runs", "take that one, or another name"},
+    words{"running", "the child runs", "terminate it first"},
+    words{"restarting", "the child is being restarted", "terminate it first"},
+    words{"bad_spec", "no supervisor can have such a child or such flags", "mend the spec"},
 };
-static_assert(all.size() == static_cast<std::size_t>(errc::empty) + 1);
+static_assert(all.size() == static_cast<std::size_t>(errc::bad_spec) + 1);
 
 const words& words_of(errc code) noexcept {
   static constexpr words unknown{"unknown", "an error of an unknown code", ""};

@@ -31,6 +31,11 @@ enum class errc : std::uint8_t {
   threads_exist,    ///< run() found other threads; actors' processes must be forked from a single thread
   not_allowed,      ///< called where it has no meaning: the text says where and what to do instead
   empty,            ///< nothing there now (queue, pipe: non-blocking)
+  already_present,  ///< the supervisor has a child of this name, which does not run
+  already_started,  ///< the supervisor has a child of this name, which runs
+  running,          ///< the child runs: terminate it first
+  restarting,       ///< the child is being restarted: terminate it first
+  bad_spec,         ///< no supervisor can have such a child or such flags: the text says why
 };
 
 /// The enumerator's name, as it appears in messages.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -154,6 +155,17 @@ constexpr std::optional<delivery> delivery_of() {
     if constexpr (known) return detail::as_value(M::delivery);
   }
   return std::nullopt;
+}
+
+/// How long a message of this type may be in hand, as the type says it: `static constexpr std::chrono::milliseconds
+/// deadline{200};`. None: as the child's spec says.
+template <class M>
+constexpr std::optional<std::chrono::milliseconds> deadline_of() {
+  if constexpr (requires { std::chrono::milliseconds{M::deadline}; }) {
+    return std::chrono::milliseconds{M::deadline};
+  } else {
+    return std::nullopt;
+  }
 }
 
 }  // namespace troupe

@@ -13,5 +13,6 @@
 #include <troupe/process.hpp>
 #include <troupe/queue.hpp>
 #include <troupe/ref.hpp>
+#include <troupe/supervisor.hpp>
 #include <troupe/system.hpp>
 #include <troupe/task.hpp>

@@ -53,7 +53,7 @@ struct printer {
 /// A supervisor of the policy alone, whose clock stands still until it is moved.
 struct tree {
   explicit tree(std::uint32_t intensity = 1, std::chrono::seconds period = 5s)
-      : s(supervisor_flags{intensity, period}) {}
+      : s(supervisor_flags{.max_restarts = intensity, .within = period}) {}
 
   lines take(const event& what) {
     lines out;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <memory>
@@ -25,6 +26,7 @@ struct handler_entry {
   std::optional<delivery> policy;
   /// Decodes (throws error(errc::corrupt)), calls the handler (throws what it throws), replies through context().
   void (*invoke)(actor& self, reader& from, bool& decoded);
+  std::optional<std::chrono::milliseconds> deadline = {};  ///< of the message type
 };
 
 enum class turns : std::uint8_t { none, transactional, checkpointed };
@@ -147,7 +149,7 @@ consteval handler_entry make_entry() {
     using actual = typename decltype(handler_reply<A, M>())::type;
     constexpr bool agrees = std::same_as<declared, deduced> || std::same_as<declared, actual>;
     static_assert(agrees, "on(Message) returns another type than the handles list declares for it");
-    return {message_id<M>(), reply_id<actual>(), message_name<M>(), delivery_of<M>(), &invoke<A, M>};
+    return {message_id<M>(), reply_id<actual>(), message_name<M>(), delivery_of<M>(), &invoke<A, M>, deadline_of<M>()};
   }
 }
 
