@@ -294,7 +294,7 @@ struct world {
 /// Turns random numbers into events that can happen in this world, and shows them to policy and model.
 class history {
  public:
-  explicit history(std::uint32_t intensity) : model_(intensity), state_({intensity, period}) {}
+  explicit history(std::uint32_t intensity) : model_(intensity), state_({.max_restarts = intensity, .within = period}) {}
 
   void live_through(std::uint32_t number) {
     bits_ = number;
