@@ -167,6 +167,12 @@ void endpoint::take_frame(incoming&& frame) {
       if (!frame.take(answer)) return;
       if (const auto waiting = answers_.find(answer.tag); waiting != answers_.end()) waiting->second = std::move(frame);
       return;
+    case wire::frame::supervised:
+      if (wire::supervised got{}; frame.take(got)) {
+        const auto waiting = answers_.find(got.tag);
+        if (waiting != answers_.end()) waiting->second = std::move(frame);
+      }
+      return;
     case wire::frame::segment_made: return segment_made(frame);
     case wire::frame::segment:
     case wire::frame::segment_gone:

@@ -128,9 +128,10 @@ void control::take_frame(life& who, channel::incoming& frame) {
   wire::process process{};
   wire::purge purge{};
   wire::share share{};
+  wire::supervise supervise{};
   switch (frame.type) {
     case wire::frame::attached: return attached(who);
-    case wire::frame::ready: return ready(who);
+    case wire::frame::ready: return ready(who, frame.text());
     case wire::frame::took:
       if (frame.take(number)) {
         who.fds_under_way -= static_cast<std::uint32_t>(std::min<std::uint64_t>(number.value, who.fds_under_way));
@@ -209,6 +210,9 @@ void control::take_frame(life& who, channel::incoming& frame) {
     case wire::frame::letters_open:
       if (frame.take(call)) on_letters_open(who, call.tag);
       return;
+    case wire::frame::supervise:
+      if (frame.take(supervise)) on_supervise(who, supervise, frame);
+      return;
     case wire::frame::letters_purge:
       if (frame.take(purge)) on_letters_purge(who, purge);
       return;
@@ -223,14 +227,19 @@ identity* control::find_identity(wire::identity_id id) {
   return found == identities_.end() ? nullptr : found->second.get();
 }
 
+void control::free_name(std::uint64_t of) {
+  std::erase_if(names_, [&](const auto& each) { return each.second == of; });
+}
+
 std::string control::name_of(wire::identity_id id) {
+  if (branches_.contains(id)) return branch_name(id);
   identity* its = find_identity(id);
   return its == nullptr ? "an actor that has ended" : its->name;
 }
 
 void control::on_find(life& who, std::uint64_t tag, const std::string& name) {
   const auto found = names_.find(name);
-  const bool there = found != names_.end();
+  const bool there = found != names_.end() && find_identity(found->second) != nullptr;
   send(who, wire::frame::found,
        wire::answer{tag, there ? found->second : 0, 0, there ? wire::status::ok : wire::status::not_found, 0});
 }
@@ -365,7 +374,7 @@ void control::on_end_order(const wire::order& order) {
   identity* its = find_identity(order.subject);
   if (its == nullptr || its->is_main || its->is_queue) return;
   if (order.signal == 0) {
-    if (its->role == wire::role::actor) return supervisor_->terminate_child(its->id, [](const auto&) {});
+    if (its->role == wire::role::actor) return supervisors_->terminate_child(its->parent, its->id, {});
     if (its->active != nullptr) stop_life(*its->active, its->spec.shutdown);
     return;
   }

@@ -65,8 +65,9 @@ control::main_parts control::make_main(std::uint64_t outbox_bytes) {
   return parts;
 }
 
-void control::start(supervisor& decides, os::fd signals) {
-  supervisor_ = &decides;
+void control::start(supervisors& decides, os::fd signals) {
+  supervisors_ = &decides;
+  branches_[root_supervisor].id = root_supervisor;
   signals_ = std::move(signals);
   poller_.add(signals_, signals_key);
   thread_ = std::thread([this] { run(); });
@@ -80,13 +81,6 @@ void control::post(command what) {
     commands_.push_back(std::move(what));
   }
   os::ring(bell_);
-}
-
-template <class Result>
-Result control::run_there(std::function<Result()> what) {
-  std::packaged_task<Result()> task(std::move(what));  // hands exceptions over, too
-  post([&] { task(); });
-  return task.get_future().get();
 }
 
 void control::run() {
@@ -197,58 +191,6 @@ void control::sweep() {
 
 // ------------------------------------------------------------------------------------------------- from other threads
 
-expected<wire::identity_id> control::make_identity(const child_spec& spec, const detail::actor_type& type,
-                                                   const detail::packed_arguments& arguments) {
-  return run_there<expected<wire::identity_id>>([&]() -> expected<wire::identity_id> {
-    auto made = add_identity(spec.name, spec);
-    if (!made) return tl::unexpected(made.error());
-    identity& its = **made;
-    its.type = &type;
-    for (std::uint32_t i = 0; i < types_.size(); ++i) {
-      if (types_[i] == &type) its.type_index = i;
-    }
-    try {
-      const auto& bytes = arguments.bytes;
-      os::fd args = os::make_memory("troupe-args", bytes.size());
-      std::copy(bytes.begin(), bytes.end(), os::mapping(args, bytes.size(), os::access::read_write).data());
-      os::seal_memory(args, os::seal::one_writer);
-      its.arguments_fd = std::make_shared<os::fd>(std::move(args));
-      its.arguments_bytes = bytes.size();
-      for (const auto& each : arguments.enclosed) {
-        os::fd copy = each.descriptor < 0 ? os::fd{} : os::duplicate(each.descriptor);
-        deposits_[{main_->id, each.number}] = {its.id, 0, 0, each.queue, std::move(copy)};
-      }
-      if (type.works_in == detail::turns::checkpointed) {
-        its.checkpoint_bytes = (spec.checkpoint_bytes + 4095) / 4096 * 4096;
-        os::fd buffers = os::make_memory("troupe-checkpoint", 2 * its.checkpoint_bytes);
-        os::seal_memory(buffers, os::seal::size_only);
-        its.checkpoint_fd = std::make_shared<os::fd>(std::move(buffers));
-      }
-    } catch (const error& e) {
-      close(its, e.what());
-      its.forgotten = true;
-      const auto id = its.id;
-      names_.erase(spec.name);
-      identities_.erase(id);
-      return tl::unexpected(error(errc::spawn_failed, spec.name + ": " + e.what()));
-    }
-    return its.id;
-  });
-}
-
-void control::settle() {
-  run_there<bool>([] { return true; });
-}
-
-errc control::start_failure(wire::identity_id which) {
-  const std::lock_guard lock(failures_mutex_);
-  const auto found = failures_.find(which);
-  if (found == failures_.end()) return errc::start_failed;
-  const errc code = found->second;
-  failures_.erase(found);
-  return code;
-}
-
 void control::kill_all() {
   for (auto& [id, who] : lives_) {
     if (who->pidfd) os::send_signal(who->pidfd, 9);
@@ -285,12 +227,23 @@ void control::stop(policy::child_id id, shutdown how) {
 
 void control::forget(policy::child_id id) {
   post([this, id] {
+    free_name(id);
+    branches_.erase(id);
     identity* its = find_identity(id);
     if (its == nullptr) return;
     tell_watchers(*its, true);
     its->forgotten = true;
-    if (const auto named = names_.find(its->name); named != names_.end() && named->second == id) names_.erase(named);
     close(*its, its->last_down_text.empty() ? "it has been removed" : its->last_down_text);
+  });
+}
+
+void control::retire(policy::child_id id) {
+  post([this, id] {
+    identity* its = find_identity(id);
+    if (its == nullptr) return;
+    tell_watchers(*its, true);
+    free_name(id);
+    close(*its, its->last_down_text.empty() ? "it has ended" : its->last_down_text);
   });
 }
 
@@ -306,22 +259,27 @@ void control::down_for_good(policy::child_id id, policy::down_because why) {
   });
 }
 
-void control::report(const policy::report& line) {
-  post([this, line] {
+void control::report(supervisor_id of, const policy::report& line) {
+  post([this, of, line] {
     const std::string who = name_of(line.id);
     switch (line.what) {
       case policy::report_kind::child_terminated: return log_line(who + " " + line.text);
       case policy::report_kind::start_error: return log_line(who + " failed to start: " + line.text);
       case policy::report_kind::shutdown_error: return log_line(who + " did not stop as asked: it " + line.text);
+      case policy::report_kind::budget_spent:
+        return log_line(who + " has used up its restarts and stays down; last: it " + line.text);
       case policy::report_kind::gave_up:
-        gave_up_ = "the supervisor gave up after too many restarts; last: " + who + " " + line.text;
-        return log_line("too many restarts: the supervisor gives up; last: " + who + " " + line.text);
+        if (of == root_supervisor) gave_up_ = "the supervisor gave up after too many restarts; last: " + who + " " + line.text;
+        return log_line("too many restarts: " + branch_name(of) + " gives up; last: " + who + " " + line.text);
     }
   });
 }
 
-void control::ended(policy::outcome how, const std::string& text) {
-  post([this, how, text] { hooks_.on_ended(how, text); });
+void control::ended(supervisor_id which, policy::outcome how, const std::string& text) {
+  post([this, which, how, text] {
+    if (which == root_supervisor) return hooks_.on_ended(how, text);
+    branch_ended(which, text);
+  });
 }
 
 }  // namespace troupe::supervision

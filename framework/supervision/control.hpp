@@ -17,6 +17,7 @@
 #include <troupe/detail/runtime.hpp>
 
 #include "channel/frames.hpp"
+#include "channel/tree_codec.hpp"
 #include "os/poller.hpp"
 #include "supervision/executor.hpp"
 #include "supervision/judge.hpp"
@@ -50,17 +51,10 @@ class control final : public executor {
   };
   main_parts make_main(std::uint64_t outbox_bytes = default_outbox_bytes);
   /// Starts the thread. `decides`: whom deaths are told. `signals`: descriptor of the signals that the process takes.
-  void start(supervisor& decides, os::fd signals);
+  void start(supervisors& decides, os::fd signals);
   /// Kills what still runs, reaps it and ends the thread.
   void finish();
 
-  /// A new identity; it is not started. Any thread; waits for the control thread. Error: name_taken, os.
-  expected<wire::identity_id> make_identity(const child_spec& spec, const detail::actor_type& type,
-                                            const detail::packed_arguments& arguments);
-  /// Why the last start of this identity failed: start_failed or spawn_failed.
-  errc start_failure(wire::identity_id which);
-  /// Returns when all orders given before have been carried out. Any other thread.
-  void settle();
   /// SIGKILL to every worker, at once. Control thread only: for a hook.
   void kill_all();
 
@@ -73,15 +67,14 @@ class control final : public executor {
   void start(policy::child_id id) override;
   void stop(policy::child_id id, shutdown how) override;
   void forget(policy::child_id id) override;
+  void retire(policy::child_id id) override;
   void down_for_good(policy::child_id id, policy::down_because why) override;
-  void report(const policy::report& line) override;
-  void ended(policy::outcome how, const std::string& text) override;
+  void report(supervisor_id of, const policy::report& line) override;
+  void ended(supervisor_id which, policy::outcome how, const std::string& text) override;
 
  private:
   using command = std::function<void()>;
   void post(command what);
-  template <class Result>
-  Result run_there(std::function<Result()> what);
 
   // control.cpp: the thread
   void run();
@@ -104,7 +97,7 @@ class control final : public executor {
   void reap_strays();
   void boot(life& who);
   void attached(life& who);
-  void ready(life& who);
+  void ready(life& who, const std::string& said);
   void stop_life(life& who, shutdown how);
   void on_death(life& who);
   void after_death(life& who, const certificate& how);
@@ -164,6 +157,51 @@ class control final : public executor {
   void hand_segment(life& to, wire::incarnation_id from, outbox_segments& all, std::uint32_t number,
                     wire::identity_id owner, std::uint32_t slot);
 
+  // tree.cpp: supervisors below the root, and what main and actors ask of supervisors
+  struct call {
+    wire::incarnation_id from;
+    std::uint64_t tag;
+  };
+  void on_supervise(life& who, const wire::supervise& asked, channel::incoming& frame);
+  void supervise(life& who, branch& of, const wire::supervise& asked, const std::string& name,
+                 std::span<const std::byte> bytes);
+  void answer(const call& to, errc code, const std::string& text);
+  void answer(const call& to, std::uint64_t subject, std::string_view info = {}, bool declined = false);
+  void answer(const call& to, std::span<const std::byte> bytes);
+  branch* find_branch(life& who, const wire::supervise& asked);
+  policy::child_id find_child(const branch& of, policy::child_id child, const std::string& name);
+  void call_for_child(const call& from, branch& of, const wire::supervise& asked, const std::string& name);
+  void child_answered(const call& to, const child_plan& child, const policy::answer& got);
+  void list_children(const call& to, const branch& of);
+  void count_children(const call& to, const branch& of);
+  void describe_child(const call& to, policy::child_id child);
+  supervisor_id own_supervisor(life& who);
+  void after_own_children(supervisor_id own, std::function<void()> then);
+  void branch_ended(supervisor_id which, const std::string& text);
+  std::string branch_name(supervisor_id id);
+
+  // plans.cpp: children that are described, on their way to a supervisor
+  struct newcomer {
+    call from;
+    supervisor_id under;
+    bool spawned;  // makes room, and is an error in other words
+    channel::described what;
+  };
+  void start_described(newcomer its, bool again = false);
+  void name_in_use(newcomer its, policy::child_id by, bool again);
+  void start_from_template(life& who, branch& of, const wire::supervise& asked, std::span<const std::byte> bytes);
+  void start_planned(const call& from, supervisor_id under, child_plan planned);
+  expected<child_plan> plan(const detail::tree_child& described, supervisor_id under, life& who,
+                            std::span<const std::uint64_t>& tags);
+  expected<child_plan> plan_actor(const detail::tree_child& described, supervisor_id under, life& who,
+                                  std::uint64_t tag);
+  expected<child_plan> plan_supervisor(const detail::tree_child& described, supervisor_id under, life& who,
+                                       std::span<const std::uint64_t>& tags);
+  void give_memory(identity& its, std::span<const std::byte> arguments);
+  void make_room_for(const std::string& name);
+  void take_back(const child_plan& planned);
+  void reload(life& who, const call& from, branch& of, const channel::described& what);
+
   // closing.cpp: identities that end
   void close(identity& which, const std::string& why);
   void open_again(identity& which);
@@ -191,6 +229,7 @@ class control final : public executor {
   void on_letters_purge(life& who, const wire::purge& wanted);
 
   identity* find_identity(wire::identity_id id);
+  void free_name(std::uint64_t of);
   std::string name_of(wire::identity_id id);
 
   spawner& spawner_;
@@ -199,7 +238,7 @@ class control final : public executor {
   unsigned look_for_strays_ = 0;  // sweeps that still do so
   std::span<const detail::actor_type* const> types_;
   hooks hooks_;
-  supervisor* supervisor_ = nullptr;
+  supervisors* supervisors_ = nullptr;
   os::fd signals_;
   os::fd bell_;  // commands wait
   os::poller poller_;
@@ -212,12 +251,12 @@ class control final : public executor {
 
   std::mutex commands_mutex_;
   std::vector<command> commands_;
-  std::mutex failures_mutex_;
-  std::map<wire::identity_id, errc> failures_;
+  std::map<wire::identity_id, errc> failures_;  // of starts, until they have been answered
 
   std::uint64_t next_number_ = 1;
   std::unordered_map<wire::identity_id, std::unique_ptr<identity>> identities_;
-  std::unordered_map<std::string, wire::identity_id> names_;
+  std::unordered_map<std::string, wire::identity_id> names_;  // of actors and supervisors
+  std::unordered_map<supervisor_id, branch> branches_;
   std::unordered_map<wire::incarnation_id, std::unique_ptr<life>> lives_;
   std::map<deposit_key, enclosed> deposits_;
   std::uint64_t letters_bytes_;

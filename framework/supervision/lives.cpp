@@ -43,16 +43,8 @@ void restrict_boot(wire::boot& frame, const child_spec& spec) {
 // ----------------------------------------------------------------------------------------------------------- identity
 
 expected<identity*> control::add_identity(const std::string& name, const child_spec& spec) {
-  if (const auto known = names_.find(name); known != names_.end()) {
-    // One that has ended for good and is only remembered gives its name up.
-    identity* old = find_identity(known->second);
-    if (old != nullptr && old->closed && old->active == nullptr && supervisor_ != nullptr) {
-      supervisor_->delete_child(old->id, [](const auto&) {});
-      names_.erase(known);
-    }
-  }
   if (!name.empty() && names_.contains(name)) {
-    return tl::unexpected(error(errc::name_taken, "there is an actor called \"" + name +
+    return tl::unexpected(error(errc::name_taken, "there is an actor or a supervisor called \"" + name +
                                                       "\" already; a name is free when its actor has ended for good"));
   }
   auto made = std::make_unique<identity>();
@@ -93,6 +85,9 @@ void control::process_ended(identity& which, wire::frame type, const Body& news,
 }
 
 void control::start_life(identity& of) {
+  if (of.parent != 0 && names_.emplace(of.name, of.id).first->second != of.id) {
+    return start_failed(of, errc::name_taken, "its name has been given to another meanwhile");
+  }
   open_again(of);
   if (of.last_down) restarts_.fetch_add(1, std::memory_order_relaxed);
   tell_watchers(of, false);
@@ -127,11 +122,8 @@ void control::start_failed(identity& of, errc code, const std::string& text) {
     const wire::answer news{of.tag, of.id, 0, wire::status::failed, 0};
     return process_ended(of, wire::frame::process_started, news, text);
   }
-  {
-    const std::lock_guard lock(failures_mutex_);
-    failures_[of.id] = code;
-  }
-  supervisor_->post(policy::start_failed{of.id, text, !spawner_alive_});
+  failures_[of.id] = code;
+  supervisors_->post(of.parent, policy::start_failed{of.id, text, !spawner_alive_});
 }
 
 void control::on_spawned(const wire::spawn_reply& reply) {
@@ -234,11 +226,13 @@ void control::attached(life& who) {
   send(who, wire::frame::go, wire::nothing{});
 }
 
-void control::ready(life& who) {
+void control::ready(life& who, const std::string& said) {
   if (who.now != life::stage::starting) return;
   who.now = life::stage::up;
   identity& of = *who.of;
-  if (of.role == wire::role::actor) return supervisor_->post(policy::started{of.id});
+  of.said_at_start = said;
+  failures_.erase(of.id);
+  if (of.role == wire::role::actor) return supervisors_->post(of.parent, policy::started{of.id});
   if (life* owner = find_life(of.owner)) {
     send(*owner, wire::frame::process_started,
          wire::answer{of.tag, of.id, static_cast<std::uint64_t>(who.pid), wire::status::ok, 0}, {},
@@ -286,16 +280,23 @@ void control::after_death(life& who, const certificate& how) {
   of.last_down = wire::down{of.id, who.id, how.status.code, how.status.signal, how.down, 0};
   of.last_down_text = how.text;
   const bool failed_start = who.now < life::stage::up && !who.stop_asked;
-  const bool constructor_failed = who.leaving == wire::leave::start_failed;
-  const std::string said = constructor_failed ? who.leaving_text : how.text;
+  const auto leaving = who.leaving;
+  const std::string said = leaving == wire::leave::start_failed ? who.leaving_text : how.text;
+  const auto tell = [this, id = of.id, failed_start, leaving, said, how, paid] {
+    identity* found = find_identity(id);
+    if (found == nullptr) return;
+    identity& its = *found;
+    if (its.role == wire::role::process && !failed_start) {
+      const wire::exit news{id, how.status.code, how.status.signal};
+      return process_ended(its, wire::frame::process_ended, news, how.text);
+    }
+    if (failed_start && leaving == wire::leave::declined) return supervisors_->post(its.parent, policy::declined{id});
+    if (failed_start) return start_failed(its, errc::start_failed, said);
+    supervisors_->post(its.parent, policy::exited{id, how.kind, paid, how.text});
+  };
+  const supervisor_id own = who.own_supervisor;
   end_life(who);
-  if (of.role == wire::role::process) {
-    if (failed_start) return start_failed(of, errc::start_failed, said);
-    const wire::exit news{of.id, how.status.code, how.status.signal};
-    return process_ended(of, wire::frame::process_ended, news, how.text);
-  }
-  if (failed_start) return start_failed(of, errc::start_failed, said);
-  supervisor_->post(policy::exited{of.id, how.kind, paid, how.text});
+  after_own_children(own, tell);
 }
 
 /// The asker reads its pipe empty first; then the head says which requests were started and which go on.

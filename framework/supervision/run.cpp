@@ -3,7 +3,6 @@
 #include <condition_variable>
 #include <cstdio>
 #include <deque>
-#include <future>
 #include <iostream>
 #include <map>
 #include <mutex>
@@ -57,9 +56,6 @@ class program final : public detail::runtime {
           os::fd signals);
   ~program() { stop_tree(); }
 
-  std::uint64_t spawn(const detail::actor_type& type, const child_spec& spec,
-                      const detail::packed_arguments& arguments) override;
-  void terminate(std::uint64_t identity) override;
   void monitor(std::uint64_t identity, std::function<void(const down&)> handler) override;
   void wait() override;
   bool poll(std::chrono::nanoseconds patience) override;
@@ -76,8 +72,6 @@ class program final : public detail::runtime {
   bool run_between();
 
  private:
-  using answered = policy::answer;
-  answered call(const std::function<void(supervisor::completion)>& make);
   void take_signal(int number);
   void limit_main();
   void tree_ended(policy::outcome how, const std::string& text);
@@ -85,7 +79,7 @@ class program final : public detail::runtime {
 
   control control_;
   std::unique_ptr<channel::endpoint> endpoint_;
-  std::unique_ptr<supervisor> supervisor_;
+  std::unique_ptr<supervisors> supervisors_;
   std::map<std::uint64_t, std::function<void(const down&)>> handlers_;  // guarded by the endpoint's mutex
   std::deque<down> downs_;                                             // guarded by the endpoint's mutex
 
@@ -111,46 +105,11 @@ program::program(const detail::run_options& how, std::span<const detail::actor_t
                                std::move(parts.doorbell), how.outbox_bytes},
       [this](channel::incoming&& frame) { note(std::move(frame)); });
   endpoint_->run_between = [this] { run_between(); };
-  supervisor_ = std::make_unique<supervisor>(control_, how.supervisor);
-  control_.start(*supervisor_, std::move(signals));
+  supervisors_ = std::make_unique<supervisors>(control_, how.supervisor);
+  control_.start(*supervisors_, std::move(signals));
 }
 
 // -------------------------------------------------------------------------------------------------------- the runtime
-
-program::answered program::call(const std::function<void(supervisor::completion)>& make) {
-  auto promised = std::make_shared<std::promise<answered>>();
-  make([promised](const answered& answer) { promised->set_value(answer); });
-  const answered answer = promised->get_future().get();
-  control_.settle();  // the answer may be here before what was decided with it has been done
-  return answer;
-}
-
-std::uint64_t program::spawn(const detail::actor_type& type, const child_spec& spec,
-                             const detail::packed_arguments& arguments) {
-  if (spec.name.empty() || spec.name.size() > wire::max_name) {
-    throw error(errc::not_allowed, "an actor's name has 1 to " + std::to_string(wire::max_name) + " bytes");
-  }
-  const auto made = control_.make_identity(spec, type, arguments);
-  if (!made) throw error(made.error());
-  arguments.sent();
-  const auto answer = call([&](supervisor::completion done) {
-    supervisor_->start_child(*made, {spec.restart, spec.shutdown, policy::child_kind::worker}, std::move(done));
-  });
-  switch (answer.what) {
-    case policy::result::ok: return *made;
-    case policy::result::start_failed:
-      throw error(control_.start_failure(*made), spec.name + " could not start: " + answer.text);
-    case policy::result::gave_up: control_.forget(*made); throw error(errc::gave_up, answer.text);
-    default: control_.forget(*made); throw error(errc::stopping, "the program is being stopped");
-  }
-}
-
-void program::terminate(std::uint64_t identity) {
-  const auto stopped = call([&](supervisor::completion done) { supervisor_->terminate_child(identity, std::move(done)); });
-  if (stopped.what == policy::result::not_found) throw error(errc::not_found, "there is no such actor any more");
-  if (stopped.what != policy::result::ok) return;
-  call([&](supervisor::completion done) { supervisor_->delete_child(identity, std::move(done)); });
-}
 
 void program::monitor(std::uint64_t identity, std::function<void(const down&)> handler) {
   {
@@ -217,7 +176,7 @@ void program::take_signal(int number) {
   signal_ = number;
   log_line(os::signal_name(number) + ": stopping");
   endpoint_->interrupt_from_outside(error(errc::stopping, "the program is being stopped by " + os::signal_name(number)));
-  supervisor_->stop_all([](const auto&) {});
+  supervisors_->stop_all(root_supervisor, {});
   const std::lock_guard lock(ended_mutex_);
   if (ended_) limit_main();  // given up before
 }
@@ -247,14 +206,14 @@ void program::stop_tree() {
     main_done_ = true;
   }
   changed_.notify_all();
-  supervisor_->stop_all([](const auto&) {});
+  supervisors_->stop_all(root_supervisor, {});
   {
     std::unique_lock lock(ended_mutex_);
     changed_.wait(lock, [this] { return ended_; });
   }
   control_.finish();
   if (watcher_.joinable()) watcher_.join();
-  supervisor_.reset();
+  supervisors_.reset();
   endpoint_.reset();
 }
 

@@ -1,105 +1,14 @@
 #include "supervision/supervisor.hpp"
 
-#include <atomic>
 #include <chrono>
 #include <future>
 #include <thread>
-#include <unordered_map>
 #include <utility>
-#include <variant>
 
-#include <caf/all.hpp>
-
-namespace troupe::supervision {
-namespace {
-
-using look = std::function<void(const policy::state&)>;
-
-/// What the actor's mailbox holds.
-struct mail {
-  std::variant<policy::event, look> what;
-  supervisor::completion done;  // of a call
-};
-struct quit {};
-
-}  // namespace
-}  // namespace troupe::supervision
-
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::supervision::mail)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::supervision::quit)
+#include "supervision/supervisor_actor.hpp"
 
 namespace troupe::supervision {
 namespace {
-
-/// What the actor works on; shared, since an actor that CAF failed to end may outlive the supervisor.
-struct desk {
-  desk(executor& executor, supervisor_flags flags) : does(executor), state(flags) {}
-
-  executor& does;
-  policy::state state;
-  std::unordered_map<policy::call_id, supervisor::completion> open;
-  policy::call_id last_call = 0;
-  std::atomic<bool> closing{false};  // set by ~supervisor: what is left in the mailbox is not carried out any more
-  std::promise<void> closed;
-};
-
-policy::call_id* call_of(policy::event& what) {
-  return std::visit(
-      [](auto& e) -> policy::call_id* {
-        if constexpr (requires { e.call; }) return &e.call;
-        return nullptr;
-      },
-      what);
-}
-
-/// Carries out what the policy decides. noexcept: an exception of a completion must not end the actor silently.
-class turn {
- public:
-  turn(desk& d, caf::event_based_actor* self) noexcept : desk_(d), self_(self) {}
-
-  void take(const mail& m) noexcept {
-    if (auto* inspect = std::get_if<look>(&m.what)) return (*inspect)(desk_.state);
-    auto what = std::get<policy::event>(m.what);
-    if (auto* call = call_of(what)) {
-      *call = ++desk_.last_call;
-      desk_.open.emplace(*call, m.done);
-      if (desk_.closing) return (*this)(policy::answer{*call, policy::result::stopping, {}});
-    }
-    if (desk_.closing) return;
-    const auto now = std::chrono::steady_clock::now().time_since_epoch();
-    for (const auto& action : policy::step(desk_.state, what, now)) std::visit(*this, action);
-  }
-
-  void close() noexcept {
-    for (const auto& [call, done] : std::exchange(desk_.open, {}))
-      if (done) done(policy::answer{call, policy::result::stopping, {}});
-    self_->quit();
-    desk_.closed.set_value();
-  }
-
-  void operator()(const policy::start& a) { desk_.does.start(a.id); }
-  void operator()(const policy::stop& a) { desk_.does.stop(a.id, a.how); }
-  void operator()(const policy::forget& a) { desk_.does.forget(a.id); }
-  void operator()(const policy::down_for_good& a) { desk_.does.down_for_good(a.id, a.why); }
-  void operator()(const policy::retry_later& a) { self_->send(self_, mail{policy::retry{a.id}, {}}); }
-  void operator()(const policy::report& a) { desk_.does.report(a); }
-  void operator()(const policy::ended& a) { desk_.does.ended(a.how, a.text); }
-  void operator()(const policy::answer& a) {
-    const auto call = desk_.open.extract(a.call);
-    if (!call.empty() && call.mapped()) call.mapped()(a);
-  }
-
- private:
-  desk& desk_;
-  caf::event_based_actor* self_;
-};
-
-caf::behavior work(caf::event_based_actor* self, const std::shared_ptr<desk>& d) {
-  return {
-      [=](const mail& m) { turn(*d, self).take(m); },
-      [=](const quit&) { turn(*d, self).close(); },
-  };
-}
 
 /// No CLI, no file: those are read by parse(), which is not called.
 struct quiet_config : caf::actor_system_config {
@@ -129,9 +38,9 @@ void end_within(std::unique_ptr<caf_runtime> runtime, std::chrono::steady_clock:
 
 }  // namespace
 
-struct supervisor::impl {
-  impl(executor& does, supervisor_flags flags)
-      : shared(std::make_shared<desk>(does, flags)), actor(runtime->system.spawn(work, shared)) {
+struct supervisors::impl {
+  impl(executor& does, supervisor_flags flags) : shared(std::make_shared<hub>(does)) {
+    add(root_supervisor, flags);
     // Making a system or an actor leaves a reference to the system's logger with this thread. The end of the system
     // waits until it is given back, and would hang, since that end comes in another thread.
     caf::logger::set_current_actor_system(nullptr);
@@ -139,45 +48,65 @@ struct supervisor::impl {
 
   ~impl() {
     const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(1);
-    auto closed = shared->closed.get_future();
     shared->closing = true;
-    caf::anon_send(actor, quit{});
-    closed.wait_until(limit);
-    actor = nullptr;
+    auto none_left = shared->none_left.get_future();
+    {
+      const std::lock_guard lock(shared->mutex);
+      for (const auto& [id, actor] : shared->all) caf::anon_send(actor, quit{});
+      if (shared->alive == 0) shared->none_left.set_value();
+    }
+    none_left.wait_until(limit);
     end_within(std::move(runtime), limit);
   }
 
-  void send(decltype(mail::what) what, completion done) {
-    caf::anon_send(actor, mail{std::move(what), std::move(done)});
+  void add(supervisor_id id, supervisor_flags flags) {
+    child_plan its{.def = {.id = id}, .flags = flags};
+    const auto d = std::make_shared<desk>(shared, std::move(its), nullptr);
+    make_actor(*shared, id, [&] { return runtime->system.spawn(work, d); });
+  }
+
+  void send(supervisor_id to, mail what) {
+    if (const auto actor = shared->find(to)) caf::anon_send(actor, std::move(what));
   }
 
   std::unique_ptr<caf_runtime> runtime = std::make_unique<caf_runtime>();
-  std::shared_ptr<desk> shared;
-  caf::actor actor;
+  std::shared_ptr<hub> shared;
 };
 
-supervisor::supervisor(executor& does, supervisor_flags flags) : impl_(std::make_unique<impl>(does, flags)) {}
-supervisor::~supervisor() = default;
+supervisors::supervisors(executor& does, supervisor_flags root) : impl_(std::make_unique<impl>(does, root)) {}
+supervisors::~supervisors() = default;
 
-void supervisor::post(policy::event what) { impl_->send(std::move(what), {}); }
-
-void supervisor::start_all(std::vector<policy::child_def> children, completion done) {
-  impl_->send(policy::start_all{0, std::move(children)}, std::move(done));
-}
-void supervisor::stop_all(completion done) { impl_->send(policy::stop_all{0}, std::move(done)); }
-void supervisor::start_child(policy::child_id id, policy::child_rules rules, completion done) {
-  impl_->send(policy::start_child{0, {id, rules}}, std::move(done));
-}
-void supervisor::terminate_child(policy::child_id id, completion done) {
-  impl_->send(policy::terminate_child{0, id}, std::move(done));
-}
-void supervisor::restart_child(policy::child_id id, completion done) {
-  impl_->send(policy::restart_child{0, id}, std::move(done));
-}
-void supervisor::delete_child(policy::child_id id, completion done) {
-  impl_->send(policy::delete_child{0, id}, std::move(done));
+void supervisors::add(supervisor_id id, supervisor_flags flags) {
+  impl_->add(id, flags);
+  caf::logger::set_current_actor_system(nullptr);
 }
 
-void supervisor::inspect(std::function<void(const policy::state&)> look) { impl_->send(std::move(look), {}); }
+void supervisors::post(supervisor_id of, policy::event what) { impl_->send(of, {.what = std::move(what)}); }
+
+void supervisors::start_child(supervisor_id of, child_plan child, completion done) {
+  policy::event what = policy::start_child{0, child.def};
+  impl_->send(of, {.what = std::move(what), .done = owe(std::move(done)), .child = std::move(child)});
+}
+void supervisors::terminate_child(supervisor_id of, policy::child_id id, completion done) {
+  impl_->send(of, {.what = policy::event(policy::terminate_child{0, id}), .done = owe(std::move(done))});
+}
+void supervisors::restart_child(supervisor_id of, policy::child_id id, completion done) {
+  impl_->send(of, {.what = policy::event(policy::restart_child{0, id}), .done = owe(std::move(done))});
+}
+void supervisors::delete_child(supervisor_id of, policy::child_id id, completion done) {
+  impl_->send(of, {.what = policy::event(policy::delete_child{0, id}), .done = owe(std::move(done))});
+}
+void supervisors::reload(supervisor_id of, supervisor_flags flags, std::vector<child_plan> children, completion done) {
+  policy::reload what{0, flags, {}};
+  for (const auto& each : children) what.children.push_back(each.def);
+  impl_->send(of, {.what = policy::event(std::move(what)), .done = owe(std::move(done)), .child = {.children = std::move(children)}});
+}
+void supervisors::stop_all(supervisor_id of, completion done) {
+  impl_->send(of, {.what = policy::event(policy::stop_all{0}), .done = owe(std::move(done))});
+}
+
+void supervisors::inspect(supervisor_id of, std::function<void(const policy::state*)> look) {
+  impl_->send(of, {.what = std::make_shared<owed<const policy::state*>>(std::move(look), nullptr)});
+}
 
 }  // namespace troupe::supervision

@@ -3,6 +3,7 @@
 /// What the control thread knows: identities, their lives, and the lanes between them. Touched by that thread alone.
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -12,11 +13,13 @@
 
 #include <troupe/child_spec.hpp>
 #include <troupe/detail/actor_type.hpp>
+#include <troupe/detail/supervising.hpp>
 
 #include "channel/lane.hpp"
 #include "os/memory.hpp"
 #include "os/pipe.hpp"
 #include "os/poller.hpp"
+#include "supervision/executor.hpp"
 #include "supervision/letters.hpp"
 #include "supervision/policy.hpp"
 #include "wire/control.hpp"
@@ -78,6 +81,7 @@ struct life {
   std::optional<os::time_point> kill_at;
   std::optional<wire::leave> leaving;
   std::string leaving_text;
+  supervisor_id own_supervisor = 0;  // of the children that it has spawned; 0: none
 };
 
 /// A lane into an identity's mailbox, from the moment its sender was told where it starts until its slot is free again.
@@ -112,6 +116,18 @@ struct flight {
   std::vector<noted_death> deaths;
 };
 
+/// A supervisor of the tree: what the control thread has to know of it.
+struct branch {
+  supervisor_id id = 0;
+  std::string name;  // none: the root, and those of actors' own children
+  supervisor_id parent = 0;
+  wire::incarnation_id owner = 0;  // of the actor whose children these are; 0: none
+  supervisor_spec spec;
+  std::optional<detail::tree_child> from_template;  // simple_one_for_one: what its children are made from
+  std::uint64_t last_from_template = 0;
+  std::function<void()> when_ended;  // its owner has died and waits for this
+};
+
 /// A mailbox with a name: what outlives its processes.
 struct identity {
   wire::identity_id id = 0;
@@ -127,6 +143,9 @@ struct identity {
   std::uint64_t arguments_bytes = 0;
   std::uint64_t checkpoint_bytes = 0;
   os::mapping cursor, status;
+
+  supervisor_id parent = 0;  // whose child it is; 0: main, a queue or a process
+  std::string said_at_start;  // by its last on_start
 
   life* active = nullptr;    // the process that runs it
   life* consumer = nullptr;  // the process that reads the mailbox: `active`, or the one that took the queue

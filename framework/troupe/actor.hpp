@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -31,6 +32,9 @@ class timer {
  private:
   std::uint64_t number_ = 0;
 };
+
+class supervisor;
+class supervisor_ref;
 
 /// What an actor can do besides talking through refs. Taken from `self()`; loop thread only.
 class self_t {
@@ -81,6 +85,25 @@ class self_t {
   }
   /// The program's dead letters.
   troupe::dead_letters dead_letters() const { return {}; }
+
+  // Children of its own; include troupe/supervisor_ref.hpp. They hang under a one_for_one supervisor with the default
+  // flags and are stopped when this incarnation ends, before the next one is started: on_start makes them again. If that
+  // supervisor gives up, this actor's process is killed. What is spawned inside a turn is spawned whatever becomes of it.
+
+  /// As system::spawn.
+  template <class A, class... Arguments>
+  actor_ref<A> spawn(const child_spec& spec, Arguments&&... arguments) const;
+  template <class A, class Name, class... Arguments>
+    requires std::convertible_to<const Name&, std::string>
+  actor_ref<A> spawn(const Name& name, Arguments&&... arguments) const;
+  supervisor_ref spawn(const supervisor& described) const;
+  /// The supervisor of this actor's children.
+  supervisor_ref children() const;
+  /// The supervisor of this name, anywhere in the program.
+  std::optional<supervisor_ref> find_supervisor(const std::string& name) const;
+  /// In on_start: whoever starts this actor gets the text, see troupe::started. At most 8 KiB of it.
+  void announce(const std::string& text) const { detail::context().announce(text); }
+
   /// Answers the request in hand later: `auto later = self().defer<int>(); keep it; return later;`
   template <class R>
   deferred<R> defer() const {

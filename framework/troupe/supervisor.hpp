@@ -1,60 +1,13 @@
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
-#include <troupe/child_spec.hpp>
-#include <troupe/detail/actor_type.hpp>
-#include <troupe/detail/runtime.hpp>
+#include <troupe/detail/supervising.hpp>
 
 namespace troupe {
-
-namespace detail {
-
-struct tree_node;
-
-/// One child of a described supervisor: an actor, or a supervisor.
-struct tree_child {
-  child_spec spec;  ///< of an actor
-  const actor_type* type = nullptr;  ///< of an actor
-  packed_arguments arguments;        ///< of an actor
-  std::uint64_t further = 0;  ///< simple_one_for_one's template: names the types of the arguments that each start adds
-  std::shared_ptr<const tree_node> supervisor;  ///< else none
-};
-
-/// A supervisor as it is described: plain data, made by troupe::supervisor and from a file.
-struct tree_node {
-  supervisor_spec spec;
-  std::vector<tree_child> children;  ///< in the order of their start
-};
-
-/// Stands for the types of arguments that are given later.
-template <class... Further>
-std::uint64_t further_id() {
-  return reply_id<void(argument<Further>...)>();
-}
-
-template <class A, class... Further, class... Arguments>
-tree_child describe_child(child_spec spec, Arguments&&... arguments) {
-  constexpr bool fits = std::is_constructible_v<A, argument<Arguments>..., argument<Further>...>;
-  static_assert(fits, "no constructor of this actor takes these arguments");
-  tree_child made;
-  made.spec = std::move(spec);
-  if constexpr (fits) {
-    const maker make = &make_actor<A, argument<Arguments>..., argument<Further>...>;
-    made.type = &type_of<A>();
-    made.arguments = pack_arguments(reinterpret_cast<std::uintptr_t>(make),
-                                    argument<Arguments>(std::forward<Arguments>(arguments))...);
-    if constexpr (sizeof...(Further) > 0) made.further = further_id<Further...>();
-  }
-  return made;
-}
-
-}  // namespace detail
 
 /// Describes a supervisor and its children, to be started by `spawn` or `start_child`. A value; nothing runs yet.
 ///
@@ -76,9 +29,7 @@ class supervisor {
   }
   /// A supervisor below this one.
   supervisor& child(const supervisor& below) {
-    detail::tree_child made;
-    made.supervisor = std::make_shared<const detail::tree_node>(below.node_);
-    node_.children.push_back(std::move(made));
+    node_.children.push_back(below.as_child());
     return *this;
   }
   /// simple_one_for_one: what all children are made from, `arguments` and then those that supervisor_ref::start gives,
@@ -96,9 +47,18 @@ class supervisor {
   }
 
   const detail::tree_node& description() const noexcept { return node_; }
+  detail::tree_child as_child() const {
+    detail::tree_child made;
+    made.supervisor = std::make_shared<const detail::tree_node>(node_);
+    return made;
+  }
 
  private:
   detail::tree_node node_;
 };
+
+/// What no supervisor would take of this description, in sentences with the names of the children; empty: nothing. What
+/// `spawn` and `start_child` answer with errc::bad_spec.
+std::vector<std::string> check(const supervisor& described);
 
 }  // namespace troupe

@@ -13,11 +13,11 @@
 #include <troupe/actor.hpp>
 #include <troupe/child_spec.hpp>
 #include <troupe/dead_letters.hpp>
-#include <troupe/detail/actor_type.hpp>
 #include <troupe/detail/runtime.hpp>
 #include <troupe/down.hpp>
 #include <troupe/payload.hpp>
 #include <troupe/ref.hpp>
+#include <troupe/supervisor_ref.hpp>
 
 namespace troupe {
 
@@ -32,22 +32,29 @@ class system {
   /// Throws error: name_taken; start_failed (with the constructor's text), spawn_failed, gave_up, stopping.
   template <class A, class... Arguments>
   actor_ref<A> spawn(const child_spec& spec, Arguments&&... arguments) {
-    constexpr bool fits = std::is_constructible_v<A, detail::argument<Arguments>...>;
-    static_assert(fits, "no constructor of this actor takes these arguments");
-    if constexpr (fits) {
-      const detail::maker make = &detail::make_actor<A, detail::argument<Arguments>...>;
-      const auto packed = detail::pack_arguments(reinterpret_cast<std::uintptr_t>(make),
-                                                 detail::argument<Arguments>(std::forward<Arguments>(arguments))...);
-      return actor_ref<A>(runtime_.spawn(detail::type_of<A>(), spec, packed));
-    } else {
-      return {};
-    }
+    return actor_ref<A>(
+        detail::start_child(detail::root_supervisor,
+                            detail::describe_child<A>(spec, std::forward<Arguments>(arguments)...), true)
+            .id);
   }
   /// The name is a template, so that g++ does not take `spawn<A>({.name = "parser"})` for a list of a string's.
   template <class A, class Name, class... Arguments>
     requires std::convertible_to<const Name&, std::string>
   actor_ref<A> spawn(const Name& name, Arguments&&... arguments) {
     return spawn<A>(child_spec{.name = name}, std::forward<Arguments>(arguments)...);
+  }
+
+  /// Starts a supervisor and all that is below it; returns when all are up. Throws error as above; start_failed: one of
+  /// them could not start, and those that had been started are stopped.
+  supervisor_ref spawn(const supervisor& described) {
+    return supervisor_ref(detail::start_child(detail::root_supervisor, described.as_child(), true).id);
+  }
+  /// The supervisor of what main spawns.
+  supervisor_ref root() const { return supervisor_ref(detail::root_supervisor); }
+  /// The supervisor of this name; nullopt if there is none.
+  std::optional<supervisor_ref> find_supervisor(const std::string& name) const {
+    const auto found = detail::find_supervisor(name);
+    return found == 0 ? std::nullopt : std::optional(supervisor_ref(found));
   }
 
   /// The actor of this name; nullopt if there is none. A name stays valid across restarts.
@@ -80,8 +87,10 @@ class system {
   /// down. Throws error(errc::not_found).
   template <class A>
   void stop(const actor_ref<A>& other) {
-    runtime_.terminate(other.identity());
+    stop_child(other.identity());
   }
+  /// The same for a supervisor and all that is below it.
+  void stop(const supervisor_ref& other) { stop_child(other.id()); }
   /// Kills the actor's process; the death was asked for, so it counts against nothing. Its restart policy decides.
   template <class A>
   void kill(const actor_ref<A>& other) {
@@ -112,6 +121,15 @@ class system {
   explicit system(detail::runtime& runtime) noexcept : runtime_(runtime) {}
 
  private:
+  static void stop_child(std::uint64_t id) {
+    detail::terminate_child(detail::supervisor_of_child, {id});
+    try {
+      detail::delete_child(detail::supervisor_of_child, {id});
+    } catch (const error& e) {
+      if (e.code() != errc::not_found) throw;  // forgotten by the termination
+    }
+  }
+
   detail::runtime& runtime_;
 };
 

@@ -14,5 +14,6 @@
 #include <troupe/queue.hpp>
 #include <troupe/ref.hpp>
 #include <troupe/supervisor.hpp>
+#include <troupe/supervisor_ref.hpp>
 #include <troupe/system.hpp>
 #include <troupe/task.hpp>

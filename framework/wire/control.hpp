@@ -23,7 +23,7 @@ inline constexpr std::uint32_t max_owned = 1024;     ///< queues and processes o
 enum class frame : std::uint16_t {
   // worker -> supervisor
   attached = 1,   ///< memory is mapped: may be sealed
-  ready,          ///< on_start has returned
+  ready,          ///< on_start has returned; text: what it says of its start
   leaving,        ///< body leaving: how it will end; the last frame
   took,           ///< body number: so many descriptors have been received
   find,           ///< body call; text: name -> found
@@ -49,6 +49,7 @@ enum class frame : std::uint16_t {
   process_start,  ///< body process, one descriptor: arguments -> process_started
   letters_open,   ///< body call -> letters_opened
   letters_purge,  ///< body purge -> letters_purged
+  supervise,      ///< body supervise; text: a child's name; a descriptor if `bytes` is not 0 -> supervised
 
   // supervisor -> worker
   boot = 100,       ///< body boot; text: name; descriptors in the order of boot_fd
@@ -75,6 +76,7 @@ enum class frame : std::uint16_t {
   process_ended,    ///< body exit; text: how
   letters_opened,   ///< body answer (value: bytes), descriptor: the memory of the dead letters, to be read
   letters_purged,   ///< body answer (value: how many)
+  supervised,       ///< body supervised; text: what the child said of its start, or why not; descriptor if `bytes` is not 0
 };
 
 struct frame_header {
@@ -107,7 +109,7 @@ struct deposit {
 };
 struct queue { std::uint64_t tag; std::uint64_t ring_log2; };
 
-enum class leave : std::uint32_t { normal = 1, shutdown, exception, start_failed };
+enum class leave : std::uint32_t { normal = 1, shutdown, exception, start_failed, declined };
 struct leaving { leave how; std::uint32_t reserved; };
 
 struct connect {
@@ -198,6 +200,40 @@ struct segment {
   std::uint32_t reserved;
 };
 struct process { std::uint64_t tag; std::uint64_t args_bytes; };
+
+/// What is asked of a supervisor.
+enum class supervise_op : std::uint32_t {
+  find,         ///< text: a supervisor's name
+  spawn,        ///< starts a child that `bytes` describe; one of the same name that has ended makes room
+  start,        ///< the same as Erlang/OTP's start_child
+  start_from,   ///< starts a child from the template and the further arguments in `bytes`
+  terminate,
+  restart,
+  remove,
+  which,        ///< `bytes` come back: the children
+  count,        ///< `bytes` come back: the counts
+  spec,         ///< `bytes` come back: the child's description
+  reload,       ///< `bytes` describe the supervisor anew
+};
+/// In place of a supervisor's number: that of the caller's own children; that of which the child is a child.
+inline constexpr std::uint64_t own_supervisor = ~std::uint64_t{0}, supervisor_of_child = 0;
+struct supervise {
+  std::uint64_t tag;
+  std::uint64_t supervisor;
+  std::uint64_t child;    ///< 0: the text is its name
+  std::uint64_t further;  ///< start_from: names the types of the arguments
+  std::uint64_t bytes;    ///< in the memory that comes with the frame, 0: none
+  supervise_op what;
+  std::uint32_t reserved;
+};
+/// `error`: 0, or an errc and 1.
+struct supervised {
+  std::uint64_t tag;
+  std::uint64_t subject;  ///< the child, or the supervisor
+  std::uint64_t bytes;
+  std::uint32_t error;
+  std::uint32_t declined;  ///< 1: it does not run, since it did not want to
+};
 
 /// Supervisor -> spawner; one descriptor: the child's end of its control socket. Incarnation 0: the child is the
 /// spawner's twin, and the descriptor its end of such a socket.

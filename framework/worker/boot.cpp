@@ -87,7 +87,7 @@ void leave(const os::fd& control, wire::leave how, const std::string& text) {
   std::cout.flush();
   std::fflush(nullptr);
   send(control, channel::pack(wire::frame::leaving, wire::leaving{how, 0}, text));
-  const bool fine = how == wire::leave::normal || how == wire::leave::shutdown;
+  const bool fine = how == wire::leave::normal || how == wire::leave::shutdown || how == wire::leave::declined;
   os::exit_now(fine ? 0 : 1);
 }
 

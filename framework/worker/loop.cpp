@@ -49,10 +49,12 @@ void loop::run() {
   wait_for_go();
   try {
     make_actor();
+  } catch (const decline&) {
+    leave(control_copy_, wire::leave::declined, "");
   } catch (...) {
     leave(control_copy_, wire::leave::start_failed, text_of_current_exception());
   }
-  endpoint_.send(wire::frame::ready, wire::nothing{});
+  endpoint_.send(wire::frame::ready, wire::nothing{}, said_at_start_);
   try {
     serve();
   } catch (const error& e) {

@@ -44,6 +44,7 @@ class loop final : public detail::worker_context {
                           const detail::outgoing& message) override;
   void cancel_timer(std::uint64_t timer) noexcept override { timers_.cancel(timer); }
   void stop_self() override { stop_ = stop_reason::self; }
+  void announce(const std::string& text) override { said_at_start_ = text; }
 
  private:
   class received;
@@ -103,6 +104,7 @@ class loop final : public detail::worker_context {
   std::deque<std::pair<wire::incarnation_id, down>> downs_;  // wait for the dead one's last message
   std::vector<std::uint32_t> writable_;                      // guarded by the endpoint's mutex
   bool go_ = false;
+  std::string said_at_start_;
   std::optional<wire::slot_position> kept_;  // the last letter that the supervisor has
   std::optional<stop_reason> stop_;
   bool look_ = false;        // guarded by the endpoint's mutex

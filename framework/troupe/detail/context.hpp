@@ -37,6 +37,8 @@ class worker_context {
                                   const outgoing& message) = 0;
   virtual void cancel_timer(std::uint64_t timer) noexcept = 0;
   virtual void stop_self() = 0;
+  /// Said with `ready`.
+  virtual void announce(const std::string& text) = 0;
 
  protected:
   ~worker_context() = default;

@@ -50,8 +50,6 @@ using process_caller = int (*)(reader& arguments);
 /// The supervisor process behind troupe::system.
 class runtime {
  public:
-  virtual std::uint64_t spawn(const actor_type& type, const child_spec& spec, const packed_arguments& arguments) = 0;
-  virtual void terminate(std::uint64_t identity) = 0;
   virtual void monitor(std::uint64_t identity, std::function<void(const down&)> handler) = 0;
   virtual void wait() = 0;
   virtual bool poll(std::chrono::nanoseconds patience) = 0;

@@ -1,0 +1,154 @@
+// The calls to supervisors, from main and from workers: one frame, one answer.
+
+#include <troupe/detail/supervising.hpp>
+#include <troupe/supervisor_ref.hpp>
+
+#include <algorithm>
+
+#include "channel/endpoint.hpp"
+#include "channel/tree_codec.hpp"
+
+namespace troupe::detail {
+
+namespace {
+
+static_assert(own_supervisor == wire::own_supervisor && supervisor_of_child == wire::supervisor_of_child);
+
+os::fd sealed_copy(std::span<const std::byte> bytes) {
+  os::fd memory = os::make_memory("troupe-description", bytes.size());
+  std::copy(bytes.begin(), bytes.end(), os::mapping(memory, bytes.size(), os::access::read_write).data());
+  os::seal_memory(memory, os::seal::one_writer);
+  return memory;
+}
+
+struct answered {
+  wire::supervised what{};
+  std::string text;
+  std::vector<std::byte> bytes;
+};
+
+answered take(channel::incoming& frame) {
+  answered got;
+  if (!frame.take(got.what)) throw error(errc::corrupt, "the supervisor's answer is none");
+  got.text = frame.text();
+  if (got.what.error != 0) throw error(static_cast<errc>(got.what.error - 1), got.text);
+  if (got.what.bytes == 0) return got;
+  if (frame.fds.size() != 1 || !os::has_fixed_size(frame.fds[0], got.what.bytes)) {
+    throw error(errc::corrupt, "the supervisor's answer has not the memory that it speaks of");
+  }
+  const os::mapping map(frame.fds[0], got.what.bytes, os::access::read_only);
+  got.bytes.assign(map.data(), map.data() + got.what.bytes);
+  return got;
+}
+
+struct question {
+  wire::supervise_op what;
+  std::uint64_t supervisor;
+  std::uint64_t child = 0;
+  std::uint64_t further = 0;
+};
+
+answered call(const question& asked, std::string_view text = {}, std::span<const std::byte> bytes = {}) {
+  auto& here = channel::endpoint::current();
+  const wire::supervise what{here.new_tag(), asked.supervisor, asked.child, asked.further, bytes.size(), asked.what, 0};
+  if (bytes.empty()) {
+    here.send(wire::frame::supervise, what, text);
+  } else {
+    const os::fd memory = sealed_copy(bytes);
+    const int fds[] = {memory.get()};
+    here.send(wire::frame::supervise, what, text, fds);
+  }
+  auto frame = here.await_answer(what.tag);
+  if (!frame) throw error(frame.error());
+  return take(*frame);
+}
+
+answered call(wire::supervise_op what, std::uint64_t supervisor, child_key child) {
+  return call(question{what, supervisor, child.id}, child.name);
+}
+
+/// Hands over what is enclosed with the arguments of actors that are about to be described; each under a tag.
+std::vector<std::uint64_t> deposit(std::span<const packed_arguments* const> all) {
+  auto& here = channel::endpoint::current();
+  std::vector<std::uint64_t> tags;
+  for (const auto* each : all) {
+    tags.push_back(each->enclosed.empty() ? 0 : here.new_number());
+    for (const auto& enclosed : each->enclosed) here.deposit(enclosed, 0, 0, tags.back());
+    each->sent();
+  }
+  return tags;
+}
+
+started_child started(const answered& got) { return {got.what.subject, got.text, got.what.declined != 0}; }
+
+}  // namespace
+
+const std::string& tree_child::name() const { return supervisor ? supervisor->spec.name : spec.name; }
+
+std::uint64_t find_supervisor(const std::string& name) {
+  try {
+    return call(wire::supervise_op::find, 0, {0, name}).what.subject;
+  } catch (const error& e) {
+    if (e.code() == errc::not_found) return 0;
+    throw;
+  }
+}
+
+started_child start_child(std::uint64_t supervisor, const tree_child& child, bool spawning) {
+  std::vector<const packed_arguments*> arguments;
+  for (const auto* each : channel::actors_of(child)) arguments.push_back(&each->arguments);
+  const auto bytes = channel::pack_child(child, deposit(arguments));
+  const auto how = spawning ? wire::supervise_op::spawn : wire::supervise_op::start;
+  return started(call(question{how, supervisor}, {}, bytes));
+}
+
+started_child start_from_template(std::uint64_t supervisor, std::uint64_t further, const packed_arguments& arguments) {
+  const packed_arguments* all[] = {&arguments};
+  const auto tags = deposit(all);
+  return started(call(question{wire::supervise_op::start_from, supervisor, tags[0], further}, {}, arguments.bytes));
+}
+
+void terminate_child(std::uint64_t supervisor, child_key child) {
+  call(wire::supervise_op::terminate, supervisor, child);
+}
+started_child restart_child(std::uint64_t supervisor, child_key child) {
+  return started(call(wire::supervise_op::restart, supervisor, child));
+}
+void delete_child(std::uint64_t supervisor, child_key child) { call(wire::supervise_op::remove, supervisor, child); }
+
+std::vector<child_info> which_children(std::uint64_t supervisor) {
+  return channel::unpack_list(call(wire::supervise_op::which, supervisor, {}).bytes);
+}
+child_counts count_children(std::uint64_t supervisor) {
+  return channel::unpack_counts(call(wire::supervise_op::count, supervisor, {}).bytes);
+}
+
+tree_child get_childspec(std::uint64_t supervisor, child_key child) {
+  return channel::unpack_child(call(wire::supervise_op::spec, supervisor, child).bytes, {}).child;
+}
+
+void reload(std::uint64_t supervisor, const tree_node& described) {
+  tree_child whole;
+  whole.supervisor = std::make_shared<const tree_node>(described);
+  std::vector<const packed_arguments*> arguments;
+  for (const auto* each : channel::actors_of(whole)) arguments.push_back(&each->arguments);
+  call(question{wire::supervise_op::reload, supervisor}, {}, channel::pack_child(whole, deposit(arguments)));
+}
+
+}  // namespace troupe::detail
+
+namespace troupe {
+
+child_spec supervisor_ref::get_childspec(const std::string& name) const {
+  const auto found = detail::get_childspec(id_, {0, name});
+  if (found.supervisor) throw error(errc::not_allowed, name + " is a supervisor: get_supervisorspec has its spec");
+  return found.spec;
+}
+
+supervisor_spec supervisor_ref::get_supervisorspec(const std::string& name) const {
+  const auto found = detail::get_childspec(id_, {0, name});
+  if (!found.supervisor) throw error(errc::not_allowed, name + " is an actor: get_childspec has its spec");
+  return found.supervisor->spec;
+}
+
+}  // namespace troupe

@@ -1,0 +1,269 @@
+// Children that are described, on their way to a supervisor: names, mailboxes and memory exist before anything starts.
+
+#include <algorithm>
+
+#include <troupe/supervisor.hpp>
+
+#include "os/memory.hpp"
+#include "supervision/control.hpp"
+
+namespace troupe::supervision {
+
+namespace {
+
+constexpr std::size_t most_children = 4096;  // in one description
+constexpr std::uint64_t page = 4096;
+
+policy::child_rules rules_of(const child_spec& its) {
+  return {its.restart, its.shutdown, policy::child_kind::worker, its.significant, its.backoff, its.budget};
+}
+policy::child_rules rules_of(const supervisor_spec& its) {
+  return {its.restart, its.shutdown, policy::child_kind::supervisor, its.significant, its.backoff, its.budget};
+}
+policy::child_rules rules_of(const detail::tree_child& child) {
+  return child.supervisor ? rules_of(child.supervisor->spec) : rules_of(child.spec);
+}
+
+std::vector<std::string> wrong_with(const detail::tree_node& node) {
+  std::vector<policy::named_rules> named;
+  for (const auto& each : node.children) named.push_back({each.name(), rules_of(each)});
+  auto wrong = policy::check(node.spec.flags(), named);
+  for (auto& each : wrong) each = node.spec.name + ": " + each;
+  for (const auto& each : node.children) {
+    if (!each.supervisor) continue;
+    for (auto& below : wrong_with(*each.supervisor)) wrong.push_back(std::move(below));
+  }
+  return wrong;
+}
+
+std::string joined(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const auto& line : lines) text += (text.empty() ? "" : "; ") + line;
+  return text;
+}
+
+error bad_spec(const std::string& text) { return {errc::bad_spec, text}; }
+
+os::fd filled(const char* label, std::span<const std::byte> bytes) {
+  os::fd memory = os::make_memory(label, bytes.size());
+  std::copy(bytes.begin(), bytes.end(), os::mapping(memory, bytes.size(), os::access::read_write).data());
+  os::seal_memory(memory, os::seal::one_writer);
+  return memory;
+}
+
+}  // namespace
+
+void control::start_described(newcomer its, bool again) {
+  life* who = find_life(its.from.from);
+  if (who == nullptr || !branches_.contains(its.under)) return answer(its.from, errc::closed, "the supervisor has ended");
+  const std::string name = its.what.child.name();
+  if (its.spawned) make_room_for(name);
+  if (const auto user = names_.find(name); user != names_.end() && find_child(branches_.at(its.under), user->second, "") != 0)
+    return name_in_use(std::move(its), user->second, again);
+  if (its.what.tags.size() > most_children) return answer(its.from, errc::bad_spec, "more than 4096 actors at once");
+  if (branches_.at(its.under).from_template)
+    return answer(its.from, errc::not_allowed, branch_name(its.under) + " makes its children from a template: use start()");
+  std::span<const std::uint64_t> tags(its.what.tags);
+  auto planned = plan(its.what.child, its.under, *who, tags);
+  if (!planned) return answer(its.from, planned.error().code(), planned.error().text());
+  start_planned(its.from, its.under, std::move(*planned));
+}
+
+/// By a child of the same supervisor: what is said about it depends on what it does.
+void control::name_in_use(newcomer its, policy::child_id by, bool again) {
+  if (its.spawned || again)
+    return answer(its.from, errc::name_taken, "there is an actor or a supervisor called \"" + its.what.child.name() +
+                                                  "\" already; a name is free when its actor has ended for good");
+  const supervisor_id under = its.under;
+  supervisors_->inspect(under, [this, its = std::move(its), by](const policy::state* state) {
+    auto is = policy::child_state::absent;
+    if (state != nullptr) {
+      for (const auto& each : policy::which_children(*state)) {
+        if (each.id == by) is = each.is;
+      }
+    }
+    post([this, its, is] {
+      const std::string name = its.what.child.name();
+      if (is == policy::child_state::absent) return start_described(its, true);  // has been forgotten by now
+      const bool runs = is == policy::child_state::up || is == policy::child_state::stopping ||
+                        is == policy::child_state::starting;
+      answer(its.from, runs ? errc::already_started : errc::already_present, name);
+    });
+  });
+}
+
+void control::start_from_template(life& who, branch& of, const wire::supervise& asked, std::span<const std::byte> bytes) {
+  const call from{who.id, asked.tag};
+  if (!of.from_template) return answer(from, errc::not_allowed, branch_name(of.id) + " has no template: use start_child()");
+  if (of.from_template->further != asked.further)
+    return answer(from, errc::bad_spec, "children of " + of.name + " take further arguments of other types");
+  detail::tree_child child = *of.from_template;
+  child.spec.name += "-" + std::to_string(++of.last_from_template);
+  child.arguments.bytes.insert(child.arguments.bytes.end(), bytes.begin(), bytes.end());
+  auto planned = plan_actor(child, of.id, who, asked.child);
+  if (!planned) return answer(from, planned.error().code(), planned.error().text());
+  start_planned(from, of.id, std::move(*planned));
+}
+
+void control::start_planned(const call& from, supervisor_id under, child_plan planned) {
+  const auto done = [this, from, planned](const policy::answer& got) {
+    post([this, from, planned, got] {
+      child_answered(from, planned, got);
+      // One whose start has failed is forgotten by the policy; of one that was refused it knows nothing.
+      const bool known = got.what == policy::result::ok || got.what == policy::result::ignored ||
+                         got.what == policy::result::start_failed;
+      if (!known) take_back(planned);
+    });
+  };
+  supervisors_->start_child(under, std::move(planned), done);
+}
+
+// ---------------------------------------------------------------------------------------------------------------- plans
+
+expected<child_plan> control::plan(const detail::tree_child& described, supervisor_id under, life& who,
+                                   std::span<const std::uint64_t>& tags) {
+  if (described.supervisor) return plan_supervisor(described, under, who, tags);
+  const std::uint64_t tag = tags.front();
+  tags = tags.subspan(1);
+  return plan_actor(described, under, who, tag);
+}
+
+expected<child_plan> control::plan_actor(const detail::tree_child& described, supervisor_id under, life& who,
+                                         std::uint64_t tag) {
+  const child_spec& spec = described.spec;
+  if (spec.name.empty() || spec.name.size() > wire::max_name) {
+    return tl::unexpected(error(errc::not_allowed, "an actor's name has 1 to " + std::to_string(wire::max_name) + " bytes"));
+  }
+  if (described.type == nullptr) return tl::unexpected(bad_spec(spec.name + " has no actor class"));
+  if (&who != main_ && owned_by(who) >= wire::max_owned)
+    return tl::unexpected(error(errc::spawn_failed, who.of->name + " has started too many actors"));
+  auto made = add_identity(spec.name, spec);
+  if (!made) return tl::unexpected(made.error());
+  identity& its = **made;
+  its.parent = under;
+  if (&who != main_) its.owner = who.id;
+  its.type = described.type;
+  its.type_index = static_cast<std::uint32_t>(std::find(types_.begin(), types_.end(), its.type) - types_.begin());
+  try {
+    give_memory(its, described.arguments.bytes);
+  } catch (const error& e) {
+    take_back({.def = {.id = its.id}});
+    return tl::unexpected(error(errc::spawn_failed, spec.name + ": " + e.what()));
+  }
+  for (auto& [key, what] : deposits_) {
+    if (tag != 0 && key.first == who.id && what.to == 0 && what.tag == tag) what.to = its.id;
+  }
+  return child_plan{.def = {its.id, rules_of(spec)}, .name = spec.name};
+}
+
+void control::give_memory(identity& its, std::span<const std::byte> arguments) {
+  its.arguments_fd = std::make_shared<os::fd>(filled("troupe-args", arguments));
+  its.arguments_bytes = arguments.size();
+  if (its.type->works_in != detail::turns::checkpointed) return;
+  its.checkpoint_bytes = (its.spec.checkpoint_bytes + page - 1) / page * page;
+  os::fd buffers = os::make_memory("troupe-checkpoint", 2 * its.checkpoint_bytes);
+  os::seal_memory(buffers, os::seal::size_only);
+  its.checkpoint_fd = std::make_shared<os::fd>(std::move(buffers));
+}
+
+expected<child_plan> control::plan_supervisor(const detail::tree_child& described, supervisor_id under, life& who,
+                                              std::span<const std::uint64_t>& tags) {
+  const detail::tree_node& node = *described.supervisor;
+  const std::string& name = node.spec.name;
+  if (name.empty() || name.size() > wire::max_name) {
+    return tl::unexpected(error(errc::not_allowed, "a supervisor's name has 1 to " + std::to_string(wire::max_name) + " bytes"));
+  }
+  if (const auto wrong = wrong_with(node); !wrong.empty()) return tl::unexpected(bad_spec(joined(wrong)));
+  const supervisor_id id = next_number_++;
+  if (!names_.emplace(name, id).second)
+    return tl::unexpected(error(errc::name_taken, "there is an actor or a supervisor called \"" + name + "\" already"));
+  child_plan planned{.def = {id, rules_of(node.spec)}, .name = name, .flags = node.spec.flags()};
+  branch& made = branches_[id];
+  made.id = id;
+  made.name = name;
+  made.parent = under;
+  made.spec = node.spec;
+  if (node.spec.strategy == strategy::simple_one_for_one) {
+    made.from_template = node.children.front();
+    tags = tags.subspan(1);
+    return planned;
+  }
+  for (const auto& each : node.children) {
+    auto below = plan(each, id, who, tags);
+    if (!below) {
+      take_back(planned);
+      return tl::unexpected(below.error());
+    }
+    planned.children.push_back(std::move(*below));
+  }
+  return planned;
+}
+
+/// As in Erlang/OTP a child that has ended for good stays known; here it does not keep its name from the next one.
+void control::make_room_for(const std::string& name) {
+  const auto known = names_.find(name);
+  if (known == names_.end()) return;
+  const identity* old = find_identity(known->second);
+  if (old == nullptr || !old->closed || old->active != nullptr || old->parent == 0) return;
+  supervisors_->delete_child(old->parent, old->id, {});
+  names_.erase(known);
+}
+
+void control::take_back(const child_plan& planned) {
+  for (const auto& each : planned.children) take_back(each);
+  forget(planned.def.id);
+}
+
+// --------------------------------------------------------------------------------------------------------------- reload
+
+void control::reload(life& who, const call& from, branch& of, const channel::described& what) {
+  if (!what.child.supervisor) return answer(from, errc::bad_spec, "a supervisor is reloaded from a supervisor's description");
+  const detail::tree_node& node = *what.child.supervisor;
+  if (const auto wrong = wrong_with(node); !wrong.empty()) return answer(from, errc::bad_spec, joined(wrong));
+  const bool simple = node.spec.strategy == strategy::simple_one_for_one;
+  if (simple != of.from_template.has_value())
+    return answer(from, errc::bad_spec, "a reload cannot make simple_one_for_one of another strategy, or the reverse");
+  std::vector<child_plan> all, added;
+  std::span<const std::uint64_t> tags(what.tags);
+  for (const auto& each : simple ? std::vector<detail::tree_child>{} : node.children) {
+    const policy::child_id known = find_child(of, 0, each.name());
+    if (known != 0) {
+      if (!each.supervisor) tags = tags.subspan(1);
+      all.push_back({.def = {known, rules_of(each)}, .name = each.name()});
+      continue;
+    }
+    auto planned = plan(each, of.id, who, tags);
+    if (!planned) {
+      for (const auto& one : added) take_back(one);
+      return answer(from, planned.error().code(), planned.error().text());
+    }
+    added.push_back(*planned);
+    all.push_back(std::move(*planned));
+  }
+  const auto done = [this, from, id = of.id, added, what](const policy::answer& got) {
+    post([this, from, id, added, what, got] {
+      const auto its = branches_.find(id);
+      if (got.what != policy::result::ok || its == branches_.end()) {
+        for (const auto& one : added) take_back(one);
+        return child_answered(from, {.def = {.id = id}, .name = branch_name(id)}, got);
+      }
+      const detail::tree_node& node = *what.child.supervisor;
+      its->second.spec = node.spec;
+      if (its->second.from_template) its->second.from_template = node.children.front();
+      for (const auto& each : node.children) {
+        identity* child = find_identity(find_child(its->second, 0, each.name()));
+        if (child != nullptr && !each.supervisor) child->spec = each.spec;
+      }
+      answer(from, id);
+    });
+  };
+  supervisors_->reload(of.id, node.spec.flags(), std::move(all), done);
+}
+
+}  // namespace troupe::supervision
+
+namespace troupe {
+
+std::vector<std::string> check(const supervisor& described) { return supervision::wrong_with(described.description()); }
+
+}  // namespace troupe
