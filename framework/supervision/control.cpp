@@ -313,6 +313,8 @@ void control::report(const policy::report& line) {
       case policy::report_kind::child_terminated: return log_line(who + " " + line.text);
       case policy::report_kind::start_error: return log_line(who + " failed to start: " + line.text);
       case policy::report_kind::shutdown_error: return log_line(who + " did not stop as asked: it " + line.text);
+      case policy::report_kind::budget_spent:
+        return log_line(who + " has used up its restarts and stays down; last: it " + line.text);
       case policy::report_kind::gave_up:
         gave_up_ = "the supervisor gave up after too many restarts; last: " + who + " " + line.text;
         return log_line("too many restarts: the supervisor gives up; last: " + who + " " + line.text);

@@ -81,7 +81,10 @@ class turn {
   void operator()(const policy::stop& a) { desk_.does.stop(a.id, a.how); }
   void operator()(const policy::forget& a) { desk_.does.forget(a.id); }
   void operator()(const policy::down_for_good& a) { desk_.does.down_for_good(a.id, a.why); }
-  void operator()(const policy::retry_later& a) { self_->send(self_, mail{policy::retry{a.id}, {}}); }
+  void operator()(const policy::retry_later& a) {
+    const mail again{policy::retry{a.id, a.ticket}, {}};
+    a.delay.count() == 0 ? self_->send(self_, again) : self_->delayed_send(self_, a.delay, again);
+  }
   void operator()(const policy::report& a) { desk_.does.report(a); }
   void operator()(const policy::ended& a) { desk_.does.ended(a.how, a.text); }
   void operator()(const policy::answer& a) {
