@@ -6,7 +6,9 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <variant>
 #include <vector>
@@ -17,15 +19,20 @@
 ///
 /// The module knows no process, no clock and no CAF. Time is data, a child is a number, and what shall be done is
 /// returned as a list. The rules are Erlang/OTP's supervisor; comments name the section of the OTP facts they follow
-/// ("OTP 5.4"). The only strategy is one_for_one: a death touches nobody but the child that died.
+/// ("OTP 5.4"). If starts and stops take no time, what it does is what OTP does, in the same order.
 ///
 /// Where it differs from OTP, on purpose:
 ///  - OTP's supervisor blocks while a child starts or stops. This one does not: a call that has to wait for its own
-///    child is held until that child has settled, calls about other children go on. Within one child, and for the
-///    order of start_all and stop_all, what can be seen is the same as in OTP.
-///  - terminate_child does not wait for a start to end: it ends it, so that a start which hangs can be ended.
+///    child is held until that child has settled, calls about other children go on. While several children are being
+///    restarted together, or started by start_all, calls are held until that is over.
+///  - A death is judged when it comes, also while others start: the start that is under way may be waiting for the dead
+///    child. OTP judges it after that start. A start_child that is caught in the restart of others is answered when
+///    its child is up after that restart.
+///  - terminate_child does not wait for a start to end: it ends it, so that a start which hangs can be ended. What was
+///    to be started after that child is started then. Only while start_all is at work does it wait.
 ///  - The window of the restart intensity is exact; OTP counts whole seconds, so its window is up to 1 s longer.
-///  - A death can be charged to a message or to whoever asked for it (see `charge`) in place of the budget.
+///  - A death can be charged to a message or to whoever asked for it (see `charge`) in place of the intensity.
+///  - Back-off and a child's own budget, which OTP has not: see child_spec.hpp. Without them nothing is different.
 namespace troupe::supervision::policy {
 
 /// The identity of a child: given by the caller, taken from start_all or start_child until `forget` or `ended`.
@@ -53,6 +60,9 @@ struct child_rules {
   troupe::restart restart = troupe::restart::permanent;
   troupe::shutdown shutdown = {};
   child_kind kind = child_kind::worker;
+  bool significant = false;
+  troupe::backoff backoff = {};
+  std::optional<restart_budget> budget = {};
 };
 
 /// A child as it is handed over: `start_all`, `start_child`.
@@ -61,8 +71,18 @@ struct child_def {
   child_rules rules = {};
 };
 
+/// Rules with the name that an error speaks of.
+struct named_rules {
+  std::string_view name;
+  child_rules rules = {};
+};
+/// What is wrong with a supervisor and its children, in sentences; empty: nothing (OTP 5.1, 5.2, check_childspecs).
+/// simple_one_for_one has exactly one child here, the template.
+std::vector<std::string> check(const supervisor_flags& flags, std::span<const named_rules> children);
+
 // ---- Events: what happened, what is asked for -----------------------------------------------------------------------
-// A `start` action is followed by exactly one end: `start_failed`, or `exited` (after `started` or in place of it).
+// A `start` action is followed by exactly one end: `start_failed`, `declined`, or `exited` (after `started` or in place
+// of it).
 // Until that end has been handled the policy does not start the child again, so an event never concerns an old
 // incarnation. Events about unknown children are ignored (OTP 5.4), calls about them answered with not_found.
 
@@ -76,6 +96,11 @@ struct start_failed {
   std::string text = {};
   bool hopeless = false;  ///< no later start can succeed either: a restart that meets this gives up at once
 };
+/// The child does not want to run, which is no failure; nothing is left of it: no `exited` follows (OTP: ignore). It
+/// stays known and down; a temporary child, and one of simple_one_for_one, is forgotten.
+struct declined {
+  child_id id = 0;
+};
 /// The child has ended and is reaped. Before `started` this is a failed start. `text`: how it died, for people.
 struct exited {
   child_id id = 0;
@@ -83,49 +108,65 @@ struct exited {
   charge paid_by = charge::counts;
   std::string text = {};
 };
-/// The `retry_later` action's message to self has arrived (OTP 5.6, try_again_restart).
+/// The `retry_later` action's message to self has arrived (OTP 5.6, try_again_restart). One that is out of date is
+/// ignored.
 struct retry {
   child_id id = 0;
+  std::uint64_t ticket = 0;  ///< of that action
 };
 
 /// The supervisor's own children, once and before any other call: started one by one, left to right (OTP 5.3.2). Ids
-/// must differ. Answered ok when all are up. The first failed start ends the supervisor: children that are up are
-/// stopped in reverse order, then the answer is start_failed with the text (OTP 5.3.4). Calls about children are held
-/// meanwhile. A death is judged at once (OTP: after the last start). already_started: there are children.
+/// must differ. Answered ok when each is up or has declined. The first failed start ends the supervisor: children that
+/// are up are stopped in reverse order, then the answer is start_failed with the text (OTP 5.3.4). Calls about children
+/// are held meanwhile. already_started: there are children. bad_spec: see `check`; the supervisor ends.
+/// simple_one_for_one starts without children: the list is empty.
 struct start_all {
   call_id call = 0;
   std::vector<child_def> children;
 };
-/// Stops every child, one at a time, last started first (OTP 5.7), and ends the supervisor. Answered when all are down:
-/// ok, or gave_up if the supervisor was giving up by itself. May be asked for at any time, more than once.
+/// Stops every child, one at a time, last started first, in simple_one_for_one all at once (OTP 5.7), and ends the
+/// supervisor. Answered when all are down: ok, or gave_up if the supervisor was giving up by itself. May be asked for
+/// at any time, more than once.
 struct stop_all {
   call_id call = 0;
 };
-/// Adds a child after all others and starts it. ok when it is up; start_failed: the child is forgotten;
-/// already_started, already_present: the id is in use, by a child that runs or by one that does not (OTP 5.9).
+/// Adds a child after all others and starts it. ok when it is up, ignored when it has declined; start_failed: the child
+/// is forgotten; already_started, already_present: the id is in use, by a child that runs or by one that does not
+/// (OTP 5.9); bad_spec: see `check`; too_many: simple_one_for_one has max_children.
 struct start_child {
   call_id call = 0;
   child_def child;
 };
 /// Stops the child, or cancels its restart loop. ok when it is down, also if it was already; not_found. A temporary
-/// child, and one that start_child has not got up yet, is forgotten; any other stays known and down (OTP 5.9).
+/// child, one of simple_one_for_one, and one that start_child has not got up yet, is forgotten; any other stays known
+/// and down (OTP 5.9). In simple_one_for_one OTP says ok for one that has ended before: the caller has to know that.
 struct terminate_child {
   call_id call = 0;
   child_id id = 0;
 };
-/// Starts a child that is down. ok when it is up; start_failed: it stays down; running, restarting, not_found.
+/// Starts a child that is down. ok when it is up, ignored when it has declined; start_failed: it stays down; running,
+/// restarting, not_found, simple_one_for_one.
 struct restart_child {
   call_id call = 0;
   child_id id = 0;
 };
-/// Forgets a child that is down. ok; running, restarting, not_found.
+/// Forgets a child that is down. ok; running, restarting, not_found, simple_one_for_one.
 struct delete_child {
   call_id call = 0;
   child_id id = 0;
 };
+/// New flags and children in place of the old ones (OTP 5.10, code change). The flags are in force at once. A child
+/// that is known gets the new rules and keeps its process; a new one is added and not started; one that is not named
+/// stays, at the end of the order. ok; bad_spec: nothing has changed. In simple_one_for_one only children that are
+/// known can be named.
+struct reload {
+  call_id call = 0;
+  supervisor_flags flags;
+  std::vector<child_def> children;
+};
 
-using event = std::variant<started, start_failed, exited, retry, start_child, terminate_child, restart_child,
-                           delete_child, start_all, stop_all>;
+using event = std::variant<started, start_failed, declined, exited, retry, start_child, terminate_child, restart_child,
+                           delete_child, start_all, stop_all, reload>;
 
 // ---- Actions: what to do, in the order of the list ------------------------------------------------------------------
 
@@ -144,15 +185,19 @@ struct forget {
 };
 /// What those who talk to a child that is down for good shall hear.
 enum class down_because : std::uint8_t { closed, stopping, gave_up };
-/// The child is down and no restart is pending (normal end of a transient child, terminate_child, a restart_child that
-/// failed, end of the supervisor): whoever talks to it hears `why`.
+/// The child is down and no restart is pending (normal end of a transient child, a start that it declined,
+/// terminate_child, a restart_child that failed, its budget used up, end of the supervisor): whoever talks to it hears
+/// `why`.
 struct down_for_good {
   child_id id = 0;
   down_because why = down_because::closed;
 };
-/// Post `retry{id}` to self, behind what waits already, so that calls are served between attempts (OTP-9549).
+/// Post `retry{id, ticket}` to self, after `delay`, behind what waits already, so that calls are served between
+/// attempts (OTP-9549). There is nothing to cancel: one that comes too late is ignored.
 struct retry_later {
   child_id id = 0;
+  std::uint64_t ticket = 0;
+  instant delay{0};
 };
 
 enum class result : std::uint8_t {
@@ -162,9 +207,13 @@ enum class result : std::uint8_t {
   running,
   restarting,
   not_found,
-  start_failed,  ///< `text` says why
-  gave_up,       ///< the supervisor exceeded its restart intensity: `text` says who died last, and how
-  stopping,      ///< the supervisor is being stopped or has ended
+  start_failed,        ///< `text` says why
+  gave_up,             ///< the supervisor exceeded its restart intensity: `text` says who died last, and how
+  stopping,            ///< the supervisor is being stopped or has ended
+  ignored,             ///< the child has declined to start, which is a success        (OTP: {ok, undefined})
+  bad_spec,            ///< `text` says what is wrong
+  too_many,            ///< max_children are there
+  simple_one_for_one,  ///< the call has no meaning for children made from a template
 };
 /// Every call is answered exactly once. When the supervisor begins to end, calls that have not had their answer get
 /// `gave_up` or `stopping` at once, but for stop_all, start_all and the calls that wait for a child to be down.
@@ -179,6 +228,7 @@ enum class report_kind : std::uint8_t {
   start_error,       ///< a start failed, at start_all or while restarting; a failed call is answered, not reported
   shutdown_error,    ///< a child that was being stopped ended in another way than asked (OTP 5.7)
   gave_up,           ///< reached_max_restart_intensity: the children are now stopped (OTP 5.5)
+  budget_spent,      ///< the child has used up its own budget and stays down; nobody else is touched
 };
 /// A line for the log. `text` is that of the event that caused it.
 struct report {
@@ -188,9 +238,10 @@ struct report {
   std::string text = {};
 };
 
-enum class outcome : std::uint8_t { stopped, gave_up, start_failed };
+/// For its own supervisor, one that gave_up or ended by auto_shutdown has ended with reason shutdown (OTP 5.5, 5.8).
+enum class outcome : std::uint8_t { stopped, gave_up, start_failed, auto_shutdown };
 /// The end of the supervisor: no child runs, all identities end. Nothing but answers comes after it. `text`: as in
-/// `answer` for gave_up, why the start failed for start_failed, else empty.
+/// `answer` for gave_up, why the start failed or what is wrong for start_failed, else empty.
 struct ended {
   outcome how = outcome::stopped;
   std::string text = {};
@@ -204,11 +255,12 @@ using actions = std::vector<action>;
 /// One child's life. What each event does in each state is a table: policy_table.hpp.
 enum class child_state : std::uint8_t {
   absent,      ///< not a child of this supervisor
-  down,        ///< known, not running, no restart pending                         (OTP: undefined)
+  down,        ///< known, not running                                             (OTP: undefined)
+  waiting,     ///< start_all or a restart of several children is under way, and its turn to start has not come
   starting,    ///< start_all, start_child or restart_child is under way
   up,          ///<                                                                (OTP: a pid)
   restarting,  ///< an attempt to restart it is under way                          (OTP: restarting)
-  retrying,    ///< the last attempt failed, `retry` will come                     (OTP: restarting)
+  retrying,    ///< `retry` will come: the last attempt failed, or it is backing off  (OTP: restarting)
   stopping,    ///< told to stop, its end has not come yet
   count
 };
@@ -217,40 +269,66 @@ enum class child_state : std::uint8_t {
 /// So a restart exactly `period` ago still counts, and intensity 0 allows none.
 class restart_window {
  public:
-  explicit restart_window(supervisor_flags flags);
-  /// Counts one restart attempt. False: give up.
+  restart_window(std::uint32_t intensity, std::chrono::milliseconds period) { set(intensity, period); }
+  /// New limits; what was counted stays counted.
+  void set(std::uint32_t intensity, std::chrono::milliseconds period);
+  /// Counts one restart attempt. False: too many.
   bool admit(instant now);
 
  private:
-  std::uint32_t intensity_;
-  instant period_;
+  std::uint32_t intensity_ = 0;
+  instant period_{0};
   std::deque<instant> restarts_;
 };
 
 struct child {
   child_def def;
   child_state is = child_state::down;
-  bool was_up = false;               ///< one of start_child that never was is forgotten when its start fails
-  charge next_try = charge::counts;  ///< retrying: who pays for the attempt that `retry` will make
-  std::string last_end;              ///< restarting, retrying: how it died, or why it did not start
-  std::optional<call_id> starter;    ///< starting, stopping: the call that waits for the start
-  std::vector<call_id> stoppers;     ///< stopping: the calls that wait for the end
+  bool adopted = false;  ///< its first start has succeeded, or was declined: until then a failed start_child forgets it
+  bool declared = false;  ///< down, and down_for_good has said so
+  bool left_out = false;  ///< terminate_child came while its group was being restarted: it is not started with it
+  std::string last_end;   ///< restarting, retrying: how it died, or why it did not start
+  std::optional<call_id> starter;  ///< starting, stopping, waiting: the call that waits for the start
+  std::vector<call_id> stoppers;   ///< stopping: the calls that wait for the end
+  std::optional<charge> next_try;  ///< retrying: who pays for the attempt that `retry` makes; none: it is paid
+  std::uint64_t ticket = 0;        ///< retrying: of the `retry` that it waits for
+  instant up_since{0};             ///< up: since when
+  instant next_delay{0};           ///< of its back-off; 0: the first
+  std::optional<restart_window> budget;
+};
+
+/// Several children at work together: a restart by rest_for_one or one_for_all, which stops all from place `from` on,
+/// last to first, and then starts them, first to last; or start_all, which only starts.
+struct group {
+  bool stops = false;                    ///< the first half
+  std::uint64_t from = 0;                ///< place of the first
+  std::uint64_t cursor = 0;              ///< place that the work has come to
+  std::optional<child_id> current = {};  ///< the one that is being started
+  child_id leader = 0;                   ///< stops: whose death it was
+  instant delay{0};                      ///< stops: to wait before the starts
 };
 
 /// A plain value: copy it, compare what it leads to, throw it away. Only `step` changes it.
 struct state {
-  explicit state(supervisor_flags flags = {}) : window(flags) {}
+  /// `seed`: of the jitter of back-offs.
+  explicit state(const supervisor_flags& flags = {}, std::uint64_t seed = 0)
+      : flags(flags), window(flags.max_restarts, flags.within), random(seed) {}
 
   enum class phase : std::uint8_t { running, booting, stopping, ended };
   phase now = phase::running;
+  supervisor_flags flags;
   restart_window window;
+  std::uint64_t random;
   std::map<std::uint64_t, child> children;  ///< by place: start order (OTP 5.6: same place after a restart)
   std::unordered_map<child_id, std::uint64_t> place_of;  ///< child -> place
   std::uint64_t next_place = 0;
-  std::deque<child_id> to_start;    ///< booting: children whose turn has not come; the front one is being started
-  std::vector<event> held;          ///< calls that wait for their child to settle, in order of arrival
+  std::uint64_t last_ticket = 0;
+  std::optional<group> together;    ///< several children are being stopped and started
+  std::vector<event> held;          ///< calls that wait for their child or for `together`, in order of arrival
   std::optional<call_id> boot;      ///< booting: the call of start_all
+  bool significant_ended = false;   ///< booting: auto_shutdown has to be looked at when all are up
   std::vector<call_id> stop_calls;  ///< calls of stop_all
+  bool all_told = false;            ///< stopping, simple_one_for_one: each child has been told to stop
   outcome how = outcome::stopped;   ///< stopping, ended: why
   std::string text;                 ///< stopping, ended: the text that belongs to it
 };
@@ -267,7 +345,8 @@ struct child_view {
 };
 std::vector<child_view> which_children(const state& s);
 
-/// OTP's count_children. `active`: up or being stopped; a child that is starting or restarting is not active.
+/// OTP's count_children. `active`: up or being stopped; a child that is starting or restarting is not active. In
+/// simple_one_for_one there is one spec, the template, and the kinds are those of the children that there are.
 struct child_count {
   std::size_t specs = 0;
   std::size_t active = 0;

@@ -8,7 +8,7 @@
 
 #include "supervision/policy.hpp"
 
-/// The rules of policy.cpp as tables, to be held against OTP's manual. Included by policy.cpp only.
+/// The rules of policy.cpp as tables, to be held against OTP's manual. Included by policy*.cpp only.
 namespace troupe::supervision::policy {
 
 /// OTP 5.4: what becomes of a child that was up and has ended by itself.
@@ -30,7 +30,9 @@ constexpr bool is_reported(restart kind, exit_kind why) {
 
 /// The alternatives of `event` that concern one child, in their order.
 // clang-format off
-enum class trigger : std::uint8_t { started, start_failed, exited, retry, start_child, terminate, restart, remove, count };
+enum class trigger : std::uint8_t {
+  started, start_failed, declined, exited, retry, start_child, terminate, restart, remove, count
+};
 // clang-format on
 static_assert(std::is_same_v<std::variant_alternative_t<std::size_t(trigger::remove), event>, delete_child>);
 static_assert(std::is_same_v<std::variant_alternative_t<std::size_t(trigger::start_child), event>, start_child>);
@@ -44,6 +46,7 @@ enum class act : std::uint8_t {
   mark_up,     // the start has succeeded
   fail,        // a start that somebody waits for has failed
   fail_again,  // an attempt to restart has failed
+  decline,     // the start came to nothing, which is no failure
   judge,       // the table above
   try_again,   // the next attempt to restart
   finish,      // the end that was asked for has come
@@ -52,8 +55,9 @@ enum class act : std::uint8_t {
   quit,        // terminate_child: the call waits for the end
   join,        // terminate_child: being stopped already, wait too
   cancel,      // terminate_child: no further attempt to restart
+  leave_out,   // terminate_child: the others are started without it
   remove,      // delete_child
-  hold,        // the call waits until the child has settled
+  hold,        // the call waits until the child has settled, or the group that is restarted
   refuse,      // the supervisor is ending
   // What remains is an answer and nothing else.
   // clang-format off
@@ -67,14 +71,15 @@ using table = std::array<std::array<act, std::size_t(trigger::count)>, std::size
 inline constexpr table acts = [] {
   using enum act;
   return table{{
-    //               started  start_failed exited      retry      start_child terminate restart     delete
-    /* absent     */ {ignore,  ignore,     ignore,     ignore,    add,        unknown,  unknown,    unknown},
-    /* down       */ {ignore,  ignore,     ignore,     ignore,    present,    ok,       launch,     remove},
-    /* starting   */ {mark_up, fail,       fail,       ignore,    hold,       quit,     hold,       hold},
-    /* up         */ {ignore,  ignore,     judge,      ignore,    runs,       quit,     running,    running},
-    /* restarting */ {mark_up, fail_again, fail_again, ignore,    present,    quit,     restarting, restarting},
-    /* retrying   */ {ignore,  ignore,     ignore,     try_again, present,    cancel,   restarting, restarting},
-    /* stopping   */ {ignore,  finish,     finish,     ignore,    hold,       join,     hold,       hold},
+    //               started  start_failed declined exited      retry      start_child terminate  restart  delete
+    /* absent     */ {ignore,  ignore,     ignore,  ignore,     ignore,    add,        unknown,   unknown, unknown},
+    /* down       */ {ignore,  ignore,     ignore,  ignore,     ignore,    present,    ok,        launch,  remove},
+    /* waiting    */ {ignore,  ignore,     ignore,  ignore,     ignore,    hold,       leave_out, hold,    hold},
+    /* starting   */ {mark_up, fail,       decline, fail,       ignore,    hold,       quit,      hold,    hold},
+    /* up         */ {ignore,  ignore,     ignore,  judge,      ignore,    runs,       quit,      running, running},
+    /* restarting */ {mark_up, fail_again, decline, fail_again, ignore,    hold,       quit,      hold,    hold},
+    /* retrying   */ {ignore,  ignore,     ignore,  ignore,     try_again, present,    cancel,    restarting, restarting},
+    /* stopping   */ {ignore,  finish,     finish,  finish,     ignore,    hold,       join,      hold,    hold},
   }};
 }();
 // clang-format on
@@ -88,13 +93,16 @@ constexpr bool lives(child_state is) {
 /// The end of the supervisor has begun: children only end, in whatever way, and calls are refused.
 constexpr act act_at_end(child_state is, trigger what) {
   if (is_call(what)) return act::refuse;
-  const bool end = what == trigger::exited || what == trigger::start_failed;
+  const bool end = what == trigger::exited || what == trigger::start_failed || what == trigger::declined;
   return end && lives(is) ? act::finish : act::ignore;
 }
 
-constexpr act choose(state::phase phase, child_state is, trigger what) {
+/// `together`: several children are being stopped and started. OTP's supervisor answers no call meanwhile; this one
+/// lets terminate_child through, so that none of those starts can hang for ever.
+constexpr act choose(state::phase phase, bool together, child_state is, trigger what) {
   if (phase == state::phase::stopping || phase == state::phase::ended) return act_at_end(is, what);
   if (phase == state::phase::booting && is_call(what)) return act::hold;
+  if (together && is_call(what) && what != trigger::terminate) return act::hold;
   return acts[std::size_t(is)][std::size_t(what)];
 }
 

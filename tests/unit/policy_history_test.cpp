@@ -12,8 +12,9 @@
 
 #include "supervision/policy.hpp"
 
-// The policy against a model: the rules of OTP's manual written down a second time, naively, with no table and no
-// thought of speed. Both get the same random history; after each event their orders, answers and children must agree.
+// The policy with one_for_one against a model: the rules of OTP's manual written down a second time, naively, with no
+// table and no thought of speed. Both get the same random history, in which starts and stops take time; after each event
+// their orders, answers and children must agree.
 
 using namespace troupe::supervision::policy;
 using namespace std::chrono_literals;
@@ -37,6 +38,7 @@ struct kid {
   child_state is = child_state::starting;
   bool ever_up = false;
   bool pays = true;  // for its next attempt
+  std::uint64_t ticket = 0;
   std::optional<call_id> starter = {};
   std::vector<call_id> stoppers = {};
 };
@@ -63,16 +65,30 @@ class model {
     if (!k || ending_ || (k->is != s::starting && k->is != s::restarting)) return;
     k->is = s::up, k->ever_up = true;
     if (k->starter) say(*std::exchange(k->starter, {}), result::ok);
-    if (!boot_.empty() && boot_.front() == e.id) {
+    start_next(e.id);
+  }
+  void start_next(child_id id) {
+    if (!boot_.empty() && boot_.front() == id) {
       boot_.pop_front();
       boot();
     }
-    settled(e.id);
+    settled(id);
   }
+  void on(const declined& e) {
+    kid* k = find(e.id);
+    if (!k || (k->is != s::starting && k->is != s::restarting && k->is != s::stopping)) return;
+    if (ending_ || k->is == s::stopping) return died(e.id, exit_kind::normal, charge::counts, true);
+    const auto starter = std::exchange(k->starter, {});
+    k->ever_up = true;
+    k->restarts == when::temporary ? erase(*k) : down(*k);
+    if (starter) say(*starter, result::ignored);
+    start_next(e.id);
+  }
+  void on(const reload&) {}  // not in these histories
   void on(const start_failed& e) { died(e.id, exit_kind::abnormal, charge::counts, false); }
   void on(const exited& e) { died(e.id, e.why, e.paid_by, true); }
   void on(const retry& e) {
-    if (kid* k = find(e.id); k && !ending_ && k->is == s::retrying) again(*k, k->pays);
+    if (kid* k = find(e.id); k && !ending_ && k->is == s::retrying && e.ticket == k->ticket) again(*k, k->pays);
   }
 
   void died(child_id id, exit_kind why, charge paid_by, bool exit) {
@@ -90,8 +106,9 @@ class model {
   }
 
   void fail_again(kid& k, charge paid_by) {
-    k.is = s::retrying, k.pays = paid_by == charge::counts;
+    k.is = s::retrying, k.pays = paid_by == charge::counts, k.ticket = ++tickets_;
     out_.retried.insert(k.id);
+    settled(k.id);
   }
 
   void judge(kid& k, exit_kind why, charge paid_by) {
@@ -126,7 +143,7 @@ class model {
     while (!kids.empty()) {
       auto& last = kids.back();
       if (last.is == s::stopping) return;
-      if (last.is != s::down && last.is != s::retrying) {
+      if (last.is != s::down && last.is != s::retrying && last.is != s::waiting) {
         last.is = s::stopping;
         out_.stopped.insert(last.id);
         return;
@@ -140,7 +157,7 @@ class model {
     for (auto call : stop_calls_) say(call, *ending_ == outcome::gave_up ? result::gave_up : result::ok);
   }
   void settle_end(kid& k) {
-    if (!(k.is == s::down && k.ever_up)) out_.downed.insert(k.id);
+    if (k.is != s::down) out_.downed.insert(k.id);
     std::erase_if(kids, [id = k.id](const kid& other) { return other.id == id; });
   }
   void refuse(const auto& c) {
@@ -154,7 +171,7 @@ class model {
     if (booting() || !kids.empty()) return say(e.call, result::already_started);
     boot_call_ = e.call;
     for (const auto& c : e.children) {
-      kids.push_back({.id = c.id, .restarts = c.rules.restart, .is = s::down});
+      kids.push_back({.id = c.id, .restarts = c.rules.restart, .is = s::waiting});
       boot_.push_back(c.id);
     }
     boot();
@@ -179,7 +196,7 @@ class model {
   template <class Call>
   bool put_off(const Call& c, const kid* k) {
     if (ending_) return say(c.call, refusal()), true;
-    const bool busy = k && (k->is == s::starting || k->is == s::stopping) && !std::is_same_v<Call, terminate_child>;
+    const bool busy = k && (k->is == s::starting || k->is == s::stopping || k->is == s::restarting) && !std::is_same_v<Call, terminate_child>;
     if (booting() || busy) return waiting_.push_back(c), true;
     return false;
   }
@@ -244,6 +261,7 @@ class model {
   }
 
   std::uint32_t intensity_;
+  std::uint64_t tickets_ = 0;
   instant now_{};
   effect out_;
   std::vector<instant> restarts_;
@@ -260,7 +278,7 @@ struct world {
   enum class process { starting, up };
   std::map<child_id, process> processes;
   std::set<call_id> open;
-  std::deque<child_id> retries;
+  std::deque<retry> retries;
   std::optional<outcome> over;
 
   effect carry_out(const actions& all) {
@@ -273,7 +291,7 @@ struct world {
     e.started.insert(a.id);
   }
   void on(const stop& a, effect& e) { e.stopped.insert(a.id); }
-  void on(const retry_later& a, effect& e) { retries.push_back(a.id), e.retried.insert(a.id); }
+  void on(const retry_later& a, effect& e) { retries.push_back({a.id, a.ticket}), e.retried.insert(a.id); }
   void on(const forget& a, effect& e) { end(a.id, e.forgotten); }
   void on(const down_for_good& a, effect& e) { end(a.id, e.downed); }
   void end(child_id id, std::multiset<child_id>& seen) {
@@ -294,7 +312,8 @@ struct world {
 /// Turns random numbers into events that can happen in this world, and shows them to policy and model.
 class history {
  public:
-  explicit history(std::uint32_t intensity) : model_(intensity), state_({.max_restarts = intensity, .within = period}) {}
+  explicit history(std::uint32_t intensity)
+      : model_(intensity), state_(troupe::supervisor_flags{.max_restarts = intensity, .within = period}) {}
 
   void live_through(std::uint32_t number) {
     bits_ = number;
@@ -333,14 +352,14 @@ class history {
     return all;
   }
   event noise() {
-    const event all[] = {started{99}, start_failed{99, {}}, exited{.id = 99}, retry{any_id()}};
+    const event all[] = {started{99}, start_failed{99, {}}, exited{.id = 99}, retry{any_id(), 0}};
     return all[draw(4)];
   }
   event next_retry() {
     if (world_.retries.empty()) return process_event();
-    const auto id = world_.retries.front();
+    const auto next = world_.retries.front();
     world_.retries.pop_front();
-    return retry{id};
+    return next;
   }
   event process_event() {
     if (world_.processes.empty()) return add();
@@ -352,6 +371,7 @@ class history {
     }
     const bool was_up = p->second == world::process::up;
     world_.processes.erase(p);
+    if (!was_up && draw(4) == 0) return declined{id};
     if (!was_up && draw(2) == 0) return start_failed{id, "no"};
     return exited{id, exit_kind(draw(3)), charge(draw(3)), "dead"};
   }

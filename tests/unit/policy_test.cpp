@@ -17,15 +17,16 @@ namespace {
 
 const char* name(result r) {
   constexpr const char* names[] = {"ok",        "already_present", "already_started", "running", "restarting",
-                                   "not_found", "start_failed",    "gave_up",         "stopping"};
+                                   "not_found", "start_failed",    "gave_up",         "stopping",
+                                   "ignored",   "bad_spec",        "too_many",        "simple_one_for_one"};
   return names[std::size_t(r)];
 }
 const char* name(report_kind r) {
-  constexpr const char* names[] = {"child_terminated", "start_error", "shutdown_error", "gave_up"};
+  constexpr const char* names[] = {"child_terminated", "start_error", "shutdown_error", "gave_up", "budget_spent"};
   return names[std::size_t(r)];
 }
 const char* name(outcome o) {
-  constexpr const char* names[] = {"stopped", "gave_up", "start_failed"};
+  constexpr const char* names[] = {"stopped", "gave_up", "start_failed", "auto_shutdown"};
   return names[std::size_t(o)];
 }
 const char* name(down_because d) {
@@ -67,6 +68,11 @@ struct tree {
   }
   lines exit(child_id id, exit_kind why = exit_kind::abnormal, charge paid_by = charge::counts) {
     return take(exited{id, why, paid_by, {}});
+  }
+  /// The message to self of the child's last `retry_later`.
+  event retry_of(child_id id) const {
+    const auto place = s.place_of.find(id);
+    return retry{id, place == s.place_of.end() ? 0 : s.children.at(place->second).ticket};
   }
   child_state is(child_id id) const {
     for (const auto& c : which_children(s))
@@ -176,10 +182,10 @@ TEST_CASE("failed attempts to restart count, each of them (case 31)") {
   for (int i = 0; i < 3; ++i) {
     CHECK(t.take(start_failed{1, "no"}) == lines{"report 1 start_error: no", "retry 1"});
     CHECK(t.is(1) == child_state::retrying);
-    CHECK(t.take(retry{1}) == lines{"start 1"});
+    CHECK(t.take(t.retry_of(1)) == lines{"start 1"});
   }
   t.take(start_failed{1, "no"});
-  CHECK(t.take(retry{1}) == lines{"report 1 gave_up: no", "down 1 gave_up", "stop 2"});
+  CHECK(t.take(t.retry_of(1)) == lines{"report 1 gave_up: no", "down 1 gave_up", "stop 2"});
 }
 
 TEST_CASE("a restart that no later attempt can mend gives up at once; a call that meets it is told") {
@@ -195,9 +201,9 @@ TEST_CASE("a death that is charged to its message, or was asked for, restarts th
     t.add(1);
     CHECK(t.exit(1, exit_kind::abnormal, paid_by) == lines{"report 1 child_terminated", "start 1"});
     CHECK(t.exit(1, exit_kind::abnormal, paid_by) == lines{"report 1 start_error", "retry 1"});  // while restarting
-    CHECK(t.take(retry{1}) == lines{"start 1"});
+    CHECK(t.take(t.retry_of(1)) == lines{"start 1"});
     t.take(start_failed{1, "no"});
-    CHECK(t.take(retry{1}).front() == "report 1 gave_up: no");  // a failed start counts whatever came before
+    CHECK(t.take(t.retry_of(1)).front() == "report 1 gave_up: no");  // a failed start counts whatever came before
   }
 }
 
@@ -282,15 +288,14 @@ TEST_CASE("an endless restart loop: calls are served between attempts, terminate
   tree t(8, 10s);
   t.add(1);
   t.exit(1);
-  for (const bool between : {false, true}) {
-    if (between) t.take(start_failed{1, "no"});
-    CHECK(t.take(start_child{2, {1, {}}}) == lines{"answer 2 already_present"});
-    CHECK(t.take(restart_child{3, 1}) == lines{"answer 3 restarting"});
-    CHECK(t.take(delete_child{4, 1}) == lines{"answer 4 restarting"});
-  }
+  CHECK(t.take(start_child{2, {1, {}}}).empty());  // OTP's supervisor is busy: it answers when it knows
+  CHECK(t.take(start_failed{1, "no"}) == lines{"report 1 start_error: no", "retry 1", "answer 2 already_present"});
+  CHECK(t.take(start_child{2, {1, {}}}) == lines{"answer 2 already_present"});
+  CHECK(t.take(restart_child{3, 1}) == lines{"answer 3 restarting"});
+  CHECK(t.take(delete_child{4, 1}) == lines{"answer 4 restarting"});
   CHECK(count_children(t.s) == child_count{1, 0, 0, 1});
   CHECK(t.take(terminate_child{5, 1}) == lines{"down 1 closed", "answer 5 ok"});
-  CHECK(t.take(retry{1}).empty());
+  CHECK(t.take(t.retry_of(1)).empty());
   CHECK(t.is(1) == child_state::down);
   CHECK(t.take(restart_child{6, 1}) == lines{"start 1"});
 }
@@ -300,7 +305,7 @@ TEST_CASE("a supervisor can be stopped in the middle of a restart loop (case 80)
   t.add(1);
   t.exit(1), t.take(start_failed{1, "no"});
   CHECK(t.take(stop_all{1}) == lines{"down 1 stopping", "ended stopped", "answer 1 ok"});
-  CHECK(t.take(retry{1}).empty());
+  CHECK(t.take(t.retry_of(1)).empty());
 }
 
 TEST_CASE("children start in order, one by one, and stop in reverse order (cases 1, 87)") {
@@ -368,7 +373,7 @@ TEST_CASE("events about children that are not ours are ignored, as is what does 
   tree t;
   t.add(1);
   for (const event& e : {event(started{9}), event(start_failed{9, ""}), event(exited{.id = 9}), event(retry{9}),
-                         event(started{1}), event(start_failed{1, ""}), event(retry{1})})
+                         event(started{1}), event(start_failed{1, ""}), event(retry{1, 0})})
     CHECK(t.take(e).empty());
   CHECK(t.is(1) == child_state::up);
 }
