@@ -27,27 +27,27 @@ class turn {
     if (std::holds_alternative<begin>(m.what)) return begin_life();
     if (const auto* how = std::get_if<end>(&m.what)) return end_life(how->how);
     if (std::holds_alternative<time_is_over>(m.what)) return kill_if(m.life == desk_.life);
-    if (const auto* because = std::get_if<declare>(&m.what)) return declare_down(desk_.plan, because->why);
-    if (std::holds_alternative<vanish>(m.what)) return leave();
+    if (std::holds_alternative<vanish>(m.what)) return go();
   }
 
   void close() noexcept { go(); }
 
   void operator()(const policy::start& a) {
     adopt(a.id);
-    if (const auto below = desk_.below.find(a.id); below != desk_.below.end()) return send(below->second, begin{});
+    if (const auto below = desk_.below.find(a.id); below != desk_.below.end()) return send(below->second.actor, begin{});
     does_.start(a.id);
   }
   void operator()(const policy::stop& a) {
     const shutdown how = desk_.killing ? shutdown::brutal_kill() : a.how;
-    if (const auto below = desk_.below.find(a.id); below != desk_.below.end()) return send(below->second, end{how});
+    if (const auto below = desk_.below.find(a.id); below != desk_.below.end()) return send(below->second.actor, end{how});
     does_.stop(a.id, how);
   }
   void operator()(const policy::forget& a) {
     const bool comes_again = desk_.parent && !desk_.added.contains(a.id);
     if (const auto below = desk_.below.find(a.id); below != desk_.below.end()) {
-      if (comes_again) return send(below->second, declare{policy::down_because::closed});
-      send(below->second, vanish{});
+      if (comes_again) return declare_down(*below->second.its, policy::down_because::closed);
+      forget_all(*below->second.its);
+      send(below->second.actor, vanish{});
       desk_.below.erase(below);
     } else {
       comes_again ? does_.retire(a.id) : does_.forget(a.id);
@@ -59,7 +59,8 @@ class turn {
   void operator()(const policy::down_for_good& a) {
     // At its end one that is somebody's child declares nothing: it may be started again, and mail is kept for that.
     if (desk_.parent && ending()) return;
-    if (const auto below = desk_.below.find(a.id); below != desk_.below.end()) return send(below->second, declare{a.why});
+    const auto below = desk_.below.find(a.id);
+    if (below != desk_.below.end()) return declare_down(*below->second.its, a.why);
     does_.down_for_good(a.id, a.why);
   }
   void operator()(const policy::retry_later& a) {
@@ -152,8 +153,8 @@ class turn {
     desk_.names[child.def.id] = child.name;
     if (child.def.rules.kind != policy::child_kind::supervisor || desk_.below.contains(child.def.id)) return;
     const auto its = std::make_shared<desk>(desk_.shared, child, caf::actor_cast<caf::actor>(self_));
-    desk_.below[child.def.id] =
-        make_actor(*desk_.shared, child.def.id, [&] { return self_->system().spawn(work, its); });
+    desk_.below[child.def.id] = {
+        make_actor(*desk_.shared, child.def.id, [&] { return self_->system().spawn(work, its); }), its};
   }
 
   // -- one that is somebody's child
@@ -204,39 +205,31 @@ class turn {
     send_up(desk_, std::move(news));
   }
 
-  void declare_down(const child_plan& of, policy::down_because why) {
-    for (const auto& child : of.children) {
-      if (child.def.rules.kind != policy::child_kind::supervisor) {
-        does_.down_for_good(child.def.id, why);
-      } else if (const auto below = desk_.below.find(child.def.id); below != desk_.below.end()) {
-        send(below->second, declare{why});
-      } else {
-        declare_down(child, why);  // has never been started
-      }
-    }
+  void declare_down(const desk& of, policy::down_because why) {
+    for_each_below(of, of.plan, [&](policy::child_id id) { does_.down_for_good(id, why); }, false);
   }
-
   /// Forgotten by the one above: so is everything below.
-  void leave() {
-    forget_all(desk_.plan);
-    does_.forget(desk_.plan.def.id);
-    go();
+  void forget_all(const desk& of) {
+    for_each_below(of, of.plan, [&](policy::child_id id) { does_.forget(id); }, true);
+    does_.forget(of.plan.def.id);
   }
-  void forget_all(const child_plan& of) {
-    for (const auto& child : of.children) {
-      if (const auto below = desk_.below.find(child.def.id); below != desk_.below.end()) {
-        send(below->second, vanish{});
-        continue;
-      }
-      forget_all(child);
-      does_.forget(child.def.id);
+  /// Children that a supervisor knows from its plan, those of supervisors among them first; some of these have never
+  /// been started.
+  template <class Visit>
+  static void for_each_below(const desk& of, const child_plan& plan, const Visit& visit, bool supervisors_too) {
+    for (const auto& child : plan.children) {
+      const auto lower = of.below.find(child.def.id);
+      const bool begun = lower != of.below.end();
+      const desk& its = begun ? *lower->second.its : of;
+      for_each_below(its, begun ? its.plan : child, visit, supervisors_too);
+      if (supervisors_too || child.def.rules.kind != policy::child_kind::supervisor) visit(child.def.id);
     }
   }
 
   void go() {
+    for (const auto& [id, below] : std::exchange(desk_.below, {})) send(below.actor, vanish{});
     desk_.open.clear();
     desk_.parent = nullptr;
-    desk_.below.clear();
     desk_.shared->remove(desk_.plan.def.id);
     self_->quit();
   }

@@ -48,14 +48,11 @@ struct end {
   shutdown how;
 };
 struct time_is_over {};
-struct declare {
-  policy::down_because why;
-};
 struct vanish {};
 
 /// What an actor's mailbox holds. `life` is set for what concerns one life of a supervisor that may have several.
 struct mail {
-  std::variant<policy::event, begin, end, time_is_over, declare, vanish, look> what;
+  std::variant<policy::event, begin, end, time_is_over, vanish, look> what;
   answer_owed done = {};  // of a call
   child_plan child = {};  // of start_child
   std::uint64_t life = 0;
@@ -92,7 +89,15 @@ struct hub {
   }
 };
 
-/// What an actor works on; shared, since an actor that CAF failed to end may outlive the supervisors.
+struct desk;
+/// A supervisor that is a child. Its desk is looked at only while it does not live.
+struct lower {
+  caf::actor actor;
+  std::shared_ptr<desk> its;
+};
+
+/// What an actor works on; shared, since an actor that CAF failed to end may outlive the supervisors. All actors run on
+/// one thread.
 struct desk {
   desk(std::shared_ptr<hub> common, child_plan its, caf::actor above)
       : shared(std::move(common)), plan(std::move(its)), parent(std::move(above)), state(plan.flags, plan.def.id) {
@@ -105,7 +110,7 @@ struct desk {
   policy::state state;
   std::uint64_t life = 0;
   bool killing = false;  // children are killed, not asked
-  std::map<policy::child_id, caf::actor> below;
+  std::map<policy::child_id, lower> below;
   std::map<policy::child_id, std::string> names;
   std::string spoken_of;  // the child of the last report
   std::map<policy::child_id, child_plan> wanted;  // by start_child, not started yet
