@@ -69,9 +69,11 @@ expected<std::uint64_t> endpoint::ask(out_link& link, const detail::outgoing& wh
 
 // ------------------------------------------------------------------------------------------------------------ waiting
 
-/// While the program stops, its actors end too: what they leave undone is not news but the stop.
+/// While the program stops, its actors end too: what they leave undone is not news but the stop. If it stops because its
+/// supervisor gave up, a callee that died is news.
 expected<detail::reply_bytes> endpoint::or_stopping(expected<detail::reply_bytes> got) const {
-  const bool undone = !got && (got.error().code() == errc::closed || got.error().code() == errc::outcome_unknown);
+  const bool died = !got && got.error().code() == errc::outcome_unknown && stop_error_.code() != errc::gave_up;
+  const bool undone = died || (!got && got.error().code() == errc::closed);
   if (undone && interrupted_) return tl::unexpected(stop_error_);
   return got;
 }
@@ -101,6 +103,8 @@ expected<detail::reply_bytes> endpoint::await_reply(std::uint64_t correlation) {
     const auto began = os::clock::now();
     how = wait(lock, ask.deadline, answered);
     for_replies_.slept(os::clock::now() - began);
+    // What was said before the stop may lie in the socket still.
+    if (how == woke::stopping && !pumping_) serve_control();
   }
   auto node = asks_.extract(correlation);
   if (node.mapped().result) return or_stopping(std::move(*node.mapped().result));

@@ -14,11 +14,13 @@ namespace {
 
 static_assert(own_supervisor == wire::own_supervisor && supervisor_of_child == wire::supervisor_of_child);
 
-os::fd sealed_copy(std::span<const std::byte> bytes) {
+os::fd sealed_copy(std::span<const std::byte> bytes) try {
   os::fd memory = os::make_memory("troupe-description", bytes.size());
   std::copy(bytes.begin(), bytes.end(), os::mapping(memory, bytes.size(), os::access::read_write).data());
   os::seal_memory(memory, os::seal::one_writer);
   return memory;
+} catch (const error& e) {
+  throw error(errc::spawn_failed, std::string("no memory for the description of a child: ") + e.what());
 }
 
 struct answered {
@@ -32,7 +34,11 @@ answered take(channel::incoming& frame) {
   if (!frame.take(got.what)) throw error(errc::corrupt, "the supervisor's answer is none");
   got.text = frame.text();
   if (got.what.error != 0) throw error(static_cast<errc>(got.what.error - 1), got.text);
-  if (got.what.bytes == 0) return got;
+  if (got.what.bytes == 0) {
+    const auto text = std::as_bytes(std::span(got.text));
+    got.bytes.assign(text.begin(), text.end());
+    return got;
+  }
   if (frame.fds.size() != 1 || !os::has_fixed_size(frame.fds[0], got.what.bytes)) {
     throw error(errc::corrupt, "the supervisor's answer has not the memory that it speaks of");
   }
@@ -50,11 +56,14 @@ struct question {
 
 answered call(const question& asked, std::string_view text = {}, std::span<const std::byte> bytes = {}) {
   auto& here = channel::endpoint::current();
-  const wire::supervise what{here.new_tag(), asked.supervisor, asked.child, asked.further, bytes.size(), asked.what, 0};
+  wire::supervise what{here.new_tag(), asked.supervisor, asked.child, asked.further, 0, asked.what, 0};
   if (bytes.empty()) {
     here.send(wire::frame::supervise, what, text);
+  } else if (bytes.size() <= wire::max_text) {
+    here.send(wire::frame::supervise, what, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   } else {
     const os::fd memory = sealed_copy(bytes);
+    what.bytes = bytes.size();
     const int fds[] = {memory.get()};
     here.send(wire::frame::supervise, what, text, fds);
   }

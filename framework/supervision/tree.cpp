@@ -21,7 +21,11 @@ std::shared_ptr<os::fd> sealed_copy(std::span<const std::byte> bytes) {
 
 /// A copy, since whoever sent it may write to it.
 std::optional<std::vector<std::byte>> bytes_of(const wire::supervise& asked, channel::incoming& frame) {
-  if (asked.bytes == 0) return std::vector<std::byte>{};
+  if (asked.bytes == 0) {
+    const std::string text = frame.text();
+    const auto bytes = std::as_bytes(std::span(text));
+    return std::vector<std::byte>(bytes.begin(), bytes.end());
+  }
   if (asked.bytes > most_bytes || frame.fds.size() != 1) return std::nullopt;
   if (!os::has_fixed_size(frame.fds[0], asked.bytes)) return std::nullopt;
   const os::mapping map(frame.fds[0], asked.bytes, os::access::read_only);
@@ -78,8 +82,16 @@ void control::answer(const call& to, std::uint64_t subject, std::string_view inf
 }
 
 void control::answer(const call& to, std::span<const std::byte> bytes) {
-  if (life* who = find_life(to.from)) {
+  life* who = find_life(to.from);
+  if (who == nullptr) return;
+  if (bytes.size() <= wire::max_text) {
+    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    return send(*who, wire::frame::supervised, wire::supervised{to.tag, 0, 0, 0, 0}, text);
+  }
+  try {
     send(*who, wire::frame::supervised, wire::supervised{to.tag, 0, bytes.size(), 0, 0}, {}, {sealed_copy(bytes)});
+  } catch (const error& e) {
+    answer(to, errc::os, e.what());
   }
 }
 
@@ -103,9 +115,9 @@ void control::on_supervise(life& who, const wire::supervise& asked, channel::inc
     return answer(from, errc::deadlock, branch_name(of->id) + " waits for the start of " + who.of->name +
                                             ", which must not wait for it: call it after on_start");
   }
-  const auto bytes = bytes_of(asked, frame);
-  if (!bytes) return answer(from, errc::corrupt, "a description that is too large, or in no memory of that size");
   try {
+    const auto bytes = bytes_of(asked, frame);
+    if (!bytes) return answer(from, errc::corrupt, "a description that is too large, or in no memory of that size");
     supervise(who, *of, asked, name, *bytes);
   } catch (const error& e) {
     answer(from, e.code(), e.text().empty() ? e.what() : e.text());

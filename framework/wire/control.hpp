@@ -49,7 +49,7 @@ enum class frame : std::uint16_t {
   process_start,  ///< body process, one descriptor: arguments -> process_started
   letters_open,   ///< body call -> letters_opened
   letters_purge,  ///< body purge -> letters_purged
-  supervise,      ///< body supervise; text: a child's name; a descriptor if `bytes` is not 0 -> supervised
+  supervise,      ///< body supervise; text: a name or bytes; a descriptor if `bytes` is not 0 -> supervised
 
   // supervisor -> worker
   boot = 100,       ///< body boot; text: name; descriptors in the order of boot_fd
@@ -222,7 +222,7 @@ struct supervise {
   std::uint64_t supervisor;
   std::uint64_t child;    ///< 0: the text is its name
   std::uint64_t further;  ///< start_from: names the types of the arguments
-  std::uint64_t bytes;    ///< in the memory that comes with the frame, 0: none
+  std::uint64_t bytes;    ///< in the memory that comes with the frame; 0: the text has them, if they are asked for
   supervise_op what;
   std::uint32_t reserved;
 };
@@ -230,7 +230,7 @@ struct supervise {
 struct supervised {
   std::uint64_t tag;
   std::uint64_t subject;  ///< the child, or the supervisor
-  std::uint64_t bytes;
+  std::uint64_t bytes;    ///< as in the call
   std::uint32_t error;
   std::uint32_t declined;  ///< 1: it does not run, since it did not want to
 };
