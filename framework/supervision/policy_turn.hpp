@@ -38,6 +38,7 @@ class turn {
  private:
   // policy.cpp: calls, and the life of one child
   void perform(act what, child* c, const input& in);
+  bool is_right(const input& in);
   void add(const input& in);
   void launch(child& c, call_id starter);
   void begin_start(child& c);
