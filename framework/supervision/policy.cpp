@@ -53,13 +53,13 @@ void turn::perform(act what, child* c, const input& in) {
     case add: turn::add(in); break;
     case launch: turn::launch(*c, in.call); break;
     case quit: ask_to_stop(*c, in.call); break;
+    case is_down: forget_temporary(*c); say(in.call, result::ok); break;
     case join: ask_to_stop(*c, in.call); break;
     case cancel: turn::cancel(*c, in.call); break;
     case leave_out: turn::leave_out(*c, in.call); break;
     case remove: erase(*c); say(in.call, result::ok); break;
     case hold: s_.held.push_back(*in.source); break;
     case refuse: refuse_call(in.call); break;
-    case ok: say(in.call, result::ok); break;
     case present: say(in.call, result::already_present); break;
     case runs: say(in.call, result::already_started); break;
     case running: say(in.call, result::running); break;
@@ -153,6 +153,11 @@ void turn::finish_stop(child& c, const input& in) {
 void turn::leave(child& c) {
   const bool stays = c.adopted && c.def.rules.restart != restart::temporary && !is_simple();
   stays ? set_down(c) : erase(c);
+}
+
+/// A temporary child that is known and down came by reload.
+void turn::forget_temporary(child& c) {
+  if (c.def.rules.restart == restart::temporary) erase(c);
 }
 
 /// One that is down before the restart of its group could stop it is started with the others all the same.

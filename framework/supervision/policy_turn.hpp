@@ -50,6 +50,7 @@ class turn {
   void finish_stop(child& c, const input& in);
   void leave(child& c);
   void set_down(child& c);
+  void forget_temporary(child& c);
   void resume(child_id id);
   void release(child_id id);
   void release_all();

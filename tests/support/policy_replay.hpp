@@ -125,8 +125,7 @@ class policy_replay {
   void on(const policy::down_for_good&) {}
   void on(const policy::report& a) {
     constexpr std::array names{"child_terminated", "start_error", "shutdown_error", "gave_up", "budget_spent"};
-    const bool simple = state_->flags.strategy == troupe::strategy::simple_one_for_one;
-    say(std::string("report ") + names[std::size_t(a.what)] + (simple ? "" : " " + std::to_string(a.id)));
+    say(std::string("report ") + names[std::size_t(a.what)] + (is_simple() ? "" : " " + std::to_string(a.id)));
   }
   void on(const policy::answer& a) {
     constexpr std::array names{"ok",           "already_present", "already_started", "running",
@@ -136,8 +135,7 @@ class policy_replay {
     if (a.call == boot_ || a.call == stop_ || over_) return;
     std::string name = names[std::size_t(a.what)];
     if (name == "gave_up" || name == "stopping") return;
-    const bool simple = state_->flags.strategy == troupe::strategy::simple_one_for_one;
-    if (const auto g = gone_.find(a.call); g != gone_.end() && g->second && simple && name == "not_found") name = "ok";
+    if (const auto g = gone_.find(a.call); g != gone_.end() && g->second && is_simple() && name == "not_found") name = "ok";
     say("answer " + name);
   }
   void on(const policy::ended&) {
@@ -145,17 +143,17 @@ class policy_replay {
     say("ended");
   }
 
+  bool is_simple() const { return flags_.strategy == troupe::strategy::simple_one_for_one; }
   void show() {
     if (over_) return;
-    lines which;
-    for (const auto& c : policy::which_children(*state_)) {
+    auto all = policy::which_children(*state_);
+    if (is_simple()) std::ranges::sort(all, {}, &policy::child_view::id);
+    std::string text = "which";
+    for (const auto& c : all) {
       const bool restarts = c.is == policy::child_state::retrying;
       const char* is = c.is == policy::child_state::up ? ":up" : c.is == policy::child_state::down ? ":down" : ":odd";
-      which.push_back(" " + std::to_string(c.id) + (restarts ? ":restarting" : is));
+      text += " " + std::to_string(c.id) + (restarts ? ":restarting" : is);
     }
-    if (state_->flags.strategy == troupe::strategy::simple_one_for_one) std::sort(which.begin(), which.end());
-    std::string text = "which";
-    for (const auto& each : which) text += each;
     say(text);
     const auto n = policy::count_children(*state_);
     say("count " + std::to_string(n.specs) + " " + std::to_string(n.active) + " " + std::to_string(n.supervisors) + " " +
