@@ -31,7 +31,10 @@ void turn::take(const event& what) {
   const bool of_known = in.what == trigger::restart || in.what == trigger::remove;
   if (of_known && is_simple() && !ending()) return say(in.call, result::simple_one_for_one);
   child* c = find(in.id);
-  perform(choose(s_.now, s_.together.has_value(), c ? c->is : child_state::absent, in.what), c, in);
+  const act chosen = choose(s_.now, s_.together.has_value(), c ? c->is : child_state::absent, in.what);
+  const bool adds = in.what == trigger::start_child && chosen != act::hold && chosen != act::refuse;
+  if (adds && !is_right(in)) return;
+  perform(chosen, c, in);
 }
 
 void turn::perform(act what, child* c, const input& in) {
@@ -50,13 +53,13 @@ void turn::perform(act what, child* c, const input& in) {
     case add: turn::add(in); break;
     case launch: turn::launch(*c, in.call); break;
     case quit: ask_to_stop(*c, in.call); break;
+    case is_down: forget_temporary(*c); say(in.call, result::ok); break;
     case join: ask_to_stop(*c, in.call); break;
     case cancel: turn::cancel(*c, in.call); break;
     case leave_out: turn::leave_out(*c, in.call); break;
     case remove: erase(*c); say(in.call, result::ok); break;
     case hold: s_.held.push_back(*in.source); break;
     case refuse: refuse_call(in.call); break;
-    case ok: say(in.call, result::ok); break;
     case present: say(in.call, result::already_present); break;
     case runs: say(in.call, result::already_started); break;
     case running: say(in.call, result::running); break;
@@ -68,12 +71,17 @@ void turn::perform(act what, child* c, const input& in) {
 
 // ----------------------------------------------------------------------------------------------------------- starting
 
+/// OTP looks at the rules before it looks for the child.
+bool turn::is_right(const input& in) {
+  const auto text = wrong_with(s_.flags, std::get<start_child>(*in.source).child.rules);
+  if (!text.empty()) say(in.call, result::bad_spec, text);
+  return text.empty();
+}
+
 void turn::add(const input& in) {
-  const child_def& def = std::get<start_child>(*in.source).child;
-  if (const auto text = wrong_with(s_.flags, def.rules); !text.empty()) return say(in.call, result::bad_spec, text);
   const std::size_t most = s_.flags.max_children;
   if (is_simple() && most > 0 && s_.children.size() >= most) return say(in.call, result::too_many);
-  launch(insert(def), in.call);
+  launch(insert(std::get<start_child>(*in.source).child), in.call);
 }
 
 void turn::launch(child& c, call_id starter) {
@@ -98,10 +106,11 @@ void turn::mark_as_up(child& c) {
 }
 
 void turn::decline(child& c) {
-  c.adopted = true;
   const child_id id = c.def.id;
   const auto starter = std::exchange(c.starter, {});
-  leave(c);
+  const bool by_call = starter && c.adopted;
+  c.adopted = true;
+  by_call ? set_down(c) : leave(c);
   if (starter) say(*starter, result::ignored);
   resume(id);
 }
@@ -110,7 +119,7 @@ void turn::fail_start(child& c, const input& in) {
   const child_id id = c.def.id;
   if (!c.starter) return fail_boot(c, in);
   const call_id starter = *std::exchange(c.starter, {});
-  leave(c);
+  c.adopted ? set_down(c) : leave(c);
   say(starter, result::start_failed, in.text);
   resume(id);
 }
@@ -140,17 +149,20 @@ void turn::finish_stop(child& c, const input& in) {
   ending() ? stop_next() : resume(id);
 }
 
-/// OTP 5.9: a temporary child is forgotten, and so is one whose start_child failed. One that is gone before the restart
-/// of its group could stop it is started with the others all the same.
+/// OTP 5.9: a temporary child is forgotten, and so is one whose start_child failed.
 void turn::leave(child& c) {
-  if (!c.adopted || c.def.rules.restart == restart::temporary || is_simple()) return erase(c);
-  const bool starts_again = stops_in_group(c);
-  set_down(c);
-  if (starts_again) c.is = child_state::waiting;
+  const bool stays = c.adopted && c.def.rules.restart != restart::temporary && !is_simple();
+  stays ? set_down(c) : erase(c);
 }
 
+/// A temporary child that is known and down came by reload.
+void turn::forget_temporary(child& c) {
+  if (c.def.rules.restart == restart::temporary) erase(c);
+}
+
+/// One that is down before the restart of its group could stop it is started with the others all the same.
 void turn::set_down(child& c) {
-  c.is = child_state::down;
+  c.is = stops_in_group(c) ? child_state::waiting : child_state::down;
   c.declared = true;
   order<down_for_good>(c.def.id, down_because::closed);
 }

@@ -291,7 +291,7 @@ struct child {
   std::optional<call_id> starter;  ///< starting, stopping, waiting: the call that waits for the start
   std::vector<call_id> stoppers;   ///< stopping: the calls that wait for the end
   std::optional<charge> next_try;  ///< retrying: who pays for the attempt that `retry` makes; none: it is paid
-  std::uint64_t ticket = 0;        ///< retrying: of the `retry` that it waits for
+  std::uint64_t ticket = 0;        ///< retrying: of the `retry` that it waits for; 0: any that has no delay
   instant up_since{0};             ///< up: since when
   instant next_delay{0};           ///< of its back-off; 0: the first
   std::optional<restart_window> budget;

@@ -85,10 +85,11 @@ void turn::spend_budget(child& c) {
   if (!s_.together) release(id);
 }
 
+/// Without a delay any retry will do: OTP's, too, may be one of an attempt before, and then comes earlier.
 void turn::postpone(child& c, std::optional<charge> pays, instant delay) {
   c.is = child_state::retrying;
   c.next_try = pays;
-  c.ticket = ++s_.last_ticket;
+  c.ticket = delay > instant{0} ? ++s_.last_ticket : 0;
   order<retry_later>(c.def.id, c.ticket, delay);
 }
 

@@ -53,6 +53,7 @@ enum class act : std::uint8_t {
   add,         // start_child
   launch,      // restart_child
   quit,        // terminate_child: the call waits for the end
+  is_down,     // terminate_child: down already
   join,        // terminate_child: being stopped already, wait too
   cancel,      // terminate_child: no further attempt to restart
   leave_out,   // terminate_child: the others are started without it
@@ -61,7 +62,7 @@ enum class act : std::uint8_t {
   refuse,      // the supervisor is ending
   // What remains is an answer and nothing else.
   // clang-format off
-  ok, present, runs, running, restarting, unknown,
+  present, runs, running, restarting, unknown,
   // clang-format on
 };
 
@@ -73,7 +74,7 @@ inline constexpr table acts = [] {
   return table{{
     //               started  start_failed declined exited      retry      start_child terminate  restart  delete
     /* absent     */ {ignore,  ignore,     ignore,  ignore,     ignore,    add,        unknown,   unknown, unknown},
-    /* down       */ {ignore,  ignore,     ignore,  ignore,     ignore,    present,    ok,        launch,  remove},
+    /* down       */ {ignore,  ignore,     ignore,  ignore,     ignore,    present,    is_down,   launch,  remove},
     /* waiting    */ {ignore,  ignore,     ignore,  ignore,     ignore,    hold,       leave_out, hold,    hold},
     /* starting   */ {mark_up, fail,       decline, fail,       ignore,    hold,       quit,      hold,    hold},
     /* up         */ {ignore,  ignore,     ignore,  judge,      ignore,    runs,       quit,      running, running},

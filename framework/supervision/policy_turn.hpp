@@ -38,6 +38,7 @@ class turn {
  private:
   // policy.cpp: calls, and the life of one child
   void perform(act what, child* c, const input& in);
+  bool is_right(const input& in);
   void add(const input& in);
   void launch(child& c, call_id starter);
   void begin_start(child& c);
@@ -49,6 +50,7 @@ class turn {
   void finish_stop(child& c, const input& in);
   void leave(child& c);
   void set_down(child& c);
+  void forget_temporary(child& c);
   void resume(child_id id);
   void release(child_id id);
   void release_all();

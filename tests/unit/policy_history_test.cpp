@@ -38,7 +38,6 @@ struct kid {
   child_state is = child_state::starting;
   bool ever_up = false;
   bool pays = true;  // for its next attempt
-  std::uint64_t ticket = 0;
   std::optional<call_id> starter = {};
   std::vector<call_id> stoppers = {};
 };
@@ -88,7 +87,7 @@ class model {
   void on(const start_failed& e) { died(e.id, exit_kind::abnormal, charge::counts, false); }
   void on(const exited& e) { died(e.id, e.why, e.paid_by, true); }
   void on(const retry& e) {
-    if (kid* k = find(e.id); k && !ending_ && k->is == s::retrying && e.ticket == k->ticket) again(*k, k->pays);
+    if (kid* k = find(e.id); k && !ending_ && k->is == s::retrying) again(*k, k->pays);
   }
 
   void died(child_id id, exit_kind why, charge paid_by, bool exit) {
@@ -106,7 +105,7 @@ class model {
   }
 
   void fail_again(kid& k, charge paid_by) {
-    k.is = s::retrying, k.pays = paid_by == charge::counts, k.ticket = ++tickets_;
+    k.is = s::retrying, k.pays = paid_by == charge::counts;
     out_.retried.insert(k.id);
     settled(k.id);
   }
@@ -261,7 +260,6 @@ class model {
   }
 
   std::uint32_t intensity_;
-  std::uint64_t tickets_ = 0;
   instant now_{};
   effect out_;
   std::vector<instant> restarts_;

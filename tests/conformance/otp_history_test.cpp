@@ -1,0 +1,95 @@
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <random>
+
+#include "support/policy_replay.hpp"
+
+// The policy against Erlang/OTP's supervisor itself: both live through the same random histories, and their traces are
+// compared line by line.
+
+using otp_history::lines;
+
+namespace {
+
+struct by_escript {
+  std::string operator()(const std::string& file) const {
+    const std::string command = "escript '" OTP_SUPERVISOR "' '" + file + "'";
+    const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
+    REQUIRE(pipe);
+    std::string all;
+    char part[65536];
+    for (std::size_t n; (n = std::fread(part, 1, sizeof part, pipe.get())) > 0;) all.append(part, n);
+    return all;
+  }
+};
+
+lines split(const std::string& text) {
+  std::istringstream in(text);
+  lines all;
+  for (std::string line; std::getline(in, line);) all.push_back(line);
+  return all;
+}
+
+std::string joined(const lines& all) {
+  std::string text;
+  for (const auto& line : all) text += line + "\n";
+  return text;
+}
+
+/// Children made from a template are stopped in no order, and OTP reports those that went wrong by reason.
+lines comparable(lines trace, const lines& history) {
+  if (history[0].find("simple") == std::string::npos) return trace;
+  std::erase(trace, "report shutdown_error");
+  const auto is_stop = [](const std::string& line) { return line.starts_with("stop "); };
+  for (auto i = trace.begin(); (i = std::find_if(i, trace.end(), is_stop)) != trace.end();) {
+    const auto end = std::find_if_not(i, trace.end(), is_stop);
+    std::sort(i, end);
+    i = end;
+  }
+  return trace;
+}
+
+}  // namespace
+
+TEST_CASE("in random histories the policy does what Erlang/OTP's supervisor does") {
+  const char* given = std::getenv("TROUPE_SEED");
+  const std::uint64_t seed = given != nullptr ? std::stoull(given) : std::random_device{}();
+  const char* wanted = std::getenv("TROUPE_HISTORIES");
+  const std::size_t count = wanted != nullptr ? std::stoul(wanted) : 2000;
+  MESSAGE("TROUPE_SEED=", seed);
+  std::vector<lines> histories;
+  for (std::size_t i = 0; i < count; ++i) histories.push_back(otp_history::generator(seed + i).make());
+
+  const auto file = std::filesystem::temp_directory_path() / ("troupe_otp_histories." + std::to_string(seed));
+  {
+    std::ofstream out(file);
+    for (const auto& each : histories) out << joined(each) << "end\n";
+  }
+  const auto traces = split(by_escript{}(file.string()));
+  std::filesystem::remove(file);
+
+  std::size_t at = 0, events = 0, wrong = 0;
+  for (const auto& history : histories) {
+    const auto end = std::find(traces.begin() + std::ptrdiff_t(at), traces.end(), "end");
+    REQUIRE(end != traces.end());
+    const lines found(traces.begin() + std::ptrdiff_t(at), end);
+    const lines theirs = comparable(found, history);
+    at += found.size() + 1;
+    const lines ours = comparable(otp_history::policy_replay().run(history), history);
+    events += ours.size();
+    if (ours == theirs) continue;
+    const auto differ = std::mismatch(ours.begin(), ours.end(), theirs.begin(), theirs.end());
+    if (++wrong <= 3)
+      MESSAGE("history:\n", joined(history), "\nOTP:\n", joined({theirs.begin(), differ.second}),
+              "\nthen OTP: ", differ.second == theirs.end() ? "nothing" : *differ.second,
+              "\nthe policy: ", differ.first == ours.end() ? "nothing" : *differ.first);
+  }
+  CHECK(wrong == 0);
+  CHECK(events >= 20 * count);
+  MESSAGE("compared ", events, " lines of ", count, " histories");
+}

@@ -1,0 +1,123 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <algorithm>
+#include <random>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+// Histories of one supervisor, as text: what a real Erlang supervisor, a model of it, and the policy live through alike.
+//
+//   flags STRATEGY INTENSITY AUTO_SHUTDOWN        the first line
+//   child ID RESTART SIGNIFICANT TYPE             the children that it starts with
+//   fates F...                                    how the next starts go, in turn: o up, e error, i ignore; p: an error,
+//                                                 and before it the next operation comes in, ahead of the retry. Later
+//                                                 ones come up.
+//   boot                                          all children are started
+//   exit ID REASON [ID REASON ...]                children end by themselves, all before the supervisor sees the first
+//   start ID RESTART SIGNIFICANT TYPE             start_child; in simple_one_for_one all children are like the first
+//   terminate ID | restart ID | delete ID
+//   reload STRATEGY INTENSITY AUTO_SHUTDOWN {ID RESTART SIGNIFICANT TYPE}...
+//   stop
+//
+// Starts and stops take no time, and no time passes at all. After each line `op TEXT` the trace says what happened:
+// `start ID FATE`, `stop ID`, `report KIND ID`, `answer RESULT`, and then what there is: `which ID:STATE ...`,
+// `count SPECS ACTIVE SUPERVISORS WORKERS`; or `ended`.
+namespace otp_history {
+
+using lines = std::vector<std::string>;
+
+/// Makes up a history. Everything that can be told apart occurs, what does so rarely more often than at random.
+class generator {
+ public:
+  explicit generator(std::uint64_t seed) : random_(seed) {}
+
+  lines make() {
+    strategy_ = pick({"one_for_one", "rest_for_one", "one_for_all", "simple_one_for_one"});
+    simple_ = strategy_ == "simple_one_for_one";
+    auto_ = simple_ ? "never" : pick({"never", "any_significant", "all_significant"});
+    kind_ = pick({"permanent", "transient", "temporary"});
+    lines all{"flags " + flags()};
+    const unsigned children = simple_ ? 0 : draw(6);
+    for (unsigned id = 1; id <= children; ++id) all.push_back("child " + child(id));
+    if (draw(3) == 0 && !simple_) all.push_back(fates("oooooooei"));
+    all.emplace_back("boot");
+    for (unsigned n = 10 + draw(30); n > 0; --n) operation(all);
+    all.emplace_back("stop");
+    return all;
+  }
+
+ private:
+  unsigned draw(unsigned below) { return static_cast<unsigned>(random_() % below); }
+  std::string pick(std::vector<std::string> from) { return from[draw(static_cast<unsigned>(from.size()))]; }
+  std::string id() { return std::to_string(1 + draw(simple_ ? last_ + 1 : 7)); }
+  std::string flags() { return strategy_ + " " + std::to_string(draw(4) == 0 ? draw(3) : 3 + draw(8)) + " " + auto_; }
+
+  std::string child(unsigned id) {
+    const std::string restart = simple_ ? kind_ : pick({"permanent", "transient", "temporary"});
+    const bool significant = auto_ != "never" && restart != "permanent" && draw(2) == 0;
+    return std::to_string(id) + " " + restart + (significant ? " true " : " false ") +
+           (simple_ || draw(4) != 0 ? "worker" : "supervisor");
+  }
+  /// Now and then one that is refused.
+  std::string any_child() {
+    if (simple_) return child(++last_);  // a new one is always another
+    if (draw(10) != 0) return child(1 + draw(7));
+    return id() + " " + pick({"permanent", "transient"}) + " true worker";
+  }
+  std::string fates(const std::string& from) {
+    std::string all = "fates";
+    for (unsigned n = 1 + draw(5); n > 0; --n) all += std::string(" ") + from[draw(static_cast<unsigned>(from.size()))];
+    return all;
+  }
+
+  void operation(lines& all) {
+    if (draw(3) == 0) all.push_back(fates(simple_ ? "ooeep" : "ooeeppi"));
+    switch (draw(12)) {
+      case 0: case 1: all.push_back("start " + any_child()); break;
+      case 2: all.push_back("terminate " + id()); break;
+      case 3: all.push_back("restart " + id()); break;
+      case 4: all.push_back("delete " + id()); break;
+      case 5: draw(3) == 0 && !simple_ ? reload(all) : exits(all); break;
+      default: exits(all);
+    }
+  }
+  void exits(lines& all) {
+    std::string text = "exit";
+    std::set<std::string> ids;
+    for (unsigned n = draw(4) == 0 ? 2 + draw(4) : 1; n > 0; --n) {
+      const auto one = id();
+      if (ids.insert(one).second) text += " " + one + " " + pick({"normal", "shutdown", "abnormal", "abnormal"});
+    }
+    all.push_back(text);
+  }
+  void reload(lines& all) {
+    const auto before = std::pair(strategy_, auto_);
+    strategy_ = pick({"one_for_one", "rest_for_one", "one_for_all"});
+    auto_ = pick({"never", "any_significant", "all_significant"});
+    std::string text = "reload " + flags();
+    std::vector<unsigned> ids{1, 2, 3, 4, 5, 6, 7};
+    std::shuffle(ids.begin(), ids.end(), random_);
+    ids.resize(draw(6));
+    for (const auto each : ids) text += " " + child(each);
+    if (draw(8) == 0) text += " 7 permanent true worker", std::tie(strategy_, auto_) = before;
+    all.push_back(text);
+  }
+
+  std::mt19937_64 random_;
+  std::string strategy_, auto_, kind_;
+  bool simple_ = false;
+  unsigned last_ = 0;
+};
+
+inline lines words(const std::string& line) {
+  std::istringstream in(line);
+  lines all;
+  for (std::string word; in >> word;) all.push_back(word);
+  return all;
+}
+
+}  // namespace otp_history
