@@ -109,6 +109,8 @@ class runner {
     complaints wrong;
     try {
       body(wrong);
+    } catch (const stuck& e) {
+      throw stuck(when() + ": " + e.what());  // ends the operation: others like it would wait as long
     } catch (const std::exception& e) {
       wrong.push_back(e.what());
     }
@@ -319,6 +321,7 @@ class runner {
 
 tally run(const std::vector<operation>& operations, const choice& what) {
   share_one_processor();
+  limit_waits();
   tally counts;
   for (const auto& each : operations) {
     if (each.only_long && !what.everything) continue;
