@@ -83,13 +83,16 @@ struct counts {
   std::size_t kills = 0, stops = 0, pairs = 0, violations = 0;
 };
 
+// What there is time for beyond what is always done: so the whole takes some 60 seconds.
+constexpr const char* short_time = " --seconds 40";
+
 /// The harness with the code as it ships, one process for each processor.
 counts run_harness(bool everything) {
   const std::size_t parts = std::clamp(std::thread::hardware_concurrency(), 1U, 8U);
   std::vector<running> all;
   for (std::size_t part = 0; part < parts; ++part) {
     all.emplace_back(std::string(KSTEP_PROGRAM) + " --part " + std::to_string(part) + " " + std::to_string(parts) +
-                     (everything ? " --all" : ""));
+                     (everything ? " --all" : short_time));
   }
   counts sum;
   for (auto& each : all) {
@@ -125,7 +128,7 @@ void catch_here(const std::vector<mutant>& all, score& count) {
     const std::size_t to = std::min(all.size(), from + at_once);
     std::vector<running> side_by_side;
     for (std::size_t i = from; i < to; ++i) {
-      side_by_side.emplace_back(std::string(KSTEP_MUTANTS) + "/mutant_" + all[i].name + " --first \"" +
+      side_by_side.emplace_back(std::string(KSTEP_MUTANTS) + "/mutant_" + all[i].name + " --seconds 0 --first \"" +
                                 all[i].operation + '"');
     }
     for (std::size_t i = from; i < to; ++i) {
@@ -156,10 +159,13 @@ void catch_in_the_model(const mutant& which, score& count) {
   ++count.caught;
 }
 
+// Fewer than what is always done: an operation that is not found, or has nothing that others see, must not go unseen.
+constexpr std::size_t least_kills = 500;
+
 void kill_everywhere(bool everything) {
   const counts found = run_harness(everything);
   CHECK(found.violations == 0);
-  CHECK(found.kills > 1000);
+  CHECK(found.kills > least_kills);
   score mutants;
   std::vector<mutant> here;
   for (const auto& each : all_mutants()) {

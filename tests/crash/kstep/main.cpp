@@ -1,5 +1,5 @@
 // The harness as a program: what a mutant is run by, and people.
-//   NAME [--first] [--all] [--part I N] [--int3] [OPERATION]
+//   NAME [--first] [--seconds N | --all] [--part I N] [--int3] [OPERATION]
 
 #include <iostream>
 #include <string>
@@ -13,7 +13,9 @@ int main(int argc, char** argv) {
     if (word == "--first") {
       what.to_the_first = true;
     } else if (word == "--all") {
-      what.everything = true;
+      what.time.reset();
+    } else if (word == "--seconds" && i + 1 < argc) {
+      what.time = std::chrono::seconds(std::stoul(argv[++i]));
     } else if (word == "--int3") {
       crash::do_without_debug_registers();
     } else if (word == "--part" && i + 2 < argc) {
@@ -27,8 +29,8 @@ int main(int argc, char** argv) {
     std::cout << "nothing is stepped in this build: " << why << std::endl;
     return 77;
   }
+  what.report = [](const std::string& line) { std::cout << line << std::endl; };
   const auto counts = crash::run(crash::all_operations(), what);
-  for (const auto& each : counts.sizes) std::cout << each << "\n";
   for (const auto& each : counts.said) std::cout << each << "\n";
   std::cout << "kill points " << counts.kill_points << ", stops " << counts.stops << ", pairs " << counts.pairs
             << ", violations " << counts.violations << std::endl;

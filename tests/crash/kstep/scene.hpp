@@ -50,7 +50,6 @@ struct operation {
   scene_maker make;
   bool pairs = false;     ///< has a second victim
   bool recovery = false;  ///< its recovery is killed at every instruction too
-  bool only_long = false;
 };
 std::vector<operation> all_operations();
 

@@ -170,10 +170,8 @@ void add_sending(std::vector<operation>& to) {
   to.push_back(
       {"tell on a full lane", maker({.what = {.before = 56, .inside = 1}, .drained = false, .makes_room = 40})});
   to.push_back({"tell with its body in the outbox", maker({.what = {.before = 1, .inside = 1, .how = way::outbox}})});
-  to.back().only_long = true;  // a body is many instructions, and a first tell waits for the supervisor
   to.push_back({"tell of a payload", maker({.what = {.before = 1, .inside = 1, .how = way::payload}})});
   to.push_back({"first tell", maker({.what = {.before = 0, .inside = 1}})});
-  to.back().only_long = true;
   to.push_back({"tell to three", maker({.what = {.before = 1, .inside = 1}, .receivers = 3})});
 }
 

@@ -6,6 +6,7 @@
 #include <sys/ptrace.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -46,6 +47,7 @@ namespace {
 
 constexpr int call_stop = SIGTRAP | 0x80;
 constexpr int patience_ms = 60'000;          // only against a victim that is broken
+constexpr int tick_s = 10, most_ticks = 3;   // of one wait for a victim
 constexpr std::size_t most_steps = 200'000;  // an operation that is longer does not end
 
 std::uint64_t begin_address() { return reinterpret_cast<std::uint64_t>(&crash_begin_mark); }
@@ -61,7 +63,10 @@ user_regs_struct registers(pid_t pid) {
 
 int wait_for(pid_t pid) {
   int status = 0;
-  if (::waitpid(pid, &status, __WALL) != pid) give_up("the victim cannot be waited for");
+  for (int ticks = 0; ::waitpid(pid, &status, __WALL) != pid;) {
+    if (errno != EINTR) give_up("the victim cannot be waited for");
+    if (++ticks > most_ticks) throw stuck("the victim sleeps in a system call and nobody wakes it");
+  }
   return status;
 }
 
@@ -153,6 +158,11 @@ bool victim::about_to_sleep() {
 
 /// Resumes until something is to be looked at: a mark, a breakpoint, a step, the sleep, the end.
 victim::place victim::resume(way how) {
+  // Let into the call, it would stop nowhere.
+  if (std::exchange(at_entry_, false) && about_to_sleep()) {
+    at_entry_ = true;
+    return place::asleep;
+  }
   for (;;) {
     if (::ptrace(how == way::step ? PTRACE_SINGLESTEP : PTRACE_SYSCALL, pid_, nullptr, nullptr) != 0) give_up("resume");
     const int status = wait_for(pid_);
@@ -160,7 +170,8 @@ victim::place victim::resume(way how) {
     // At the entry of a call the kernel shows ENOSYS as its result.
     if (static_cast<long>(registers(pid_).rax) != -ENOSYS) continue;
     if (them_.serve) them_.serve();
-    if (about_to_sleep()) return place::asleep;
+    at_entry_ = about_to_sleep();
+    if (at_entry_) return place::asleep;
   }
 }
 
@@ -325,6 +336,15 @@ void share_one_processor() {
     ::sched_setaffinity(0, sizeof all, &all);
     return;
   }
+}
+
+// A periodic signal that interrupts waitpid: no system call for each of the many waits.
+void limit_waits() {
+  struct sigaction nothing {};
+  nothing.sa_handler = [](int) {};
+  ::sigaction(SIGALRM, &nothing, nullptr);
+  const itimerval often{{tick_s, 0}, {tick_s, 0}};
+  ::setitimer(ITIMER_REAL, &often, nullptr);
 }
 
 std::string describe(std::uint64_t address) {

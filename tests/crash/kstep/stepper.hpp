@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,11 @@ using trace = std::vector<point>;
 
 /// "troupe::channel::lane_writer::publish (lane.cpp:91)", for a point of this program or its libraries.
 std::string describe(std::uint64_t address);
+
+/// A victim waits in a system call that the harness does not take for a sleep.
+struct stuck : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
 
 class victim {
  public:
@@ -90,6 +96,7 @@ class victim {
   std::uint64_t instruction_pointer();
 
   pid_t pid_ = 0;
+  bool at_entry_ = false;  ///< it stands at the entry of a call in which it would sleep
   others them_;
   std::string how_;
 };
@@ -103,5 +110,7 @@ void do_without_debug_registers();
 /// To be called once before the first victim: this process and its children share one processor, since the tracer only
 /// ever waits for the tracee.
 void share_one_processor();
+/// To be called once before the first victim: no wait for a victim lasts longer than half a minute; it throws `stuck`.
+void limit_waits();
 
 }  // namespace crash
