@@ -80,7 +80,7 @@ struct unwinding {
 _Unwind_Reason_Code each_frame(_Unwind_Context* frame, void* state) noexcept {
   auto& its = *static_cast<unwinding*>(state);
   const std::uint64_t address = _Unwind_GetIP(frame);
-  if (its.begun) push(address);
+  if (its.begun && address != 0) push(address);  // 0: the outermost frame's caller
   its.begun = its.begun || address == its.begin;
   return into->frames.load(std::memory_order_relaxed) < most_frames ? _URC_NO_REASON : _URC_END_OF_STACK;
 }

@@ -4,7 +4,7 @@
 #include <array>
 #include <cstdio>
 #include <ctime>
-#include <span>
+#include <type_traits>
 #include <vector>
 
 namespace troupe::supervision {
@@ -77,10 +77,10 @@ class object {
     return *this;
   }
   object& add(const char* key, std::string_view value) { return raw(key, quoted(value)); }
-  object& add(const char* key, bool value) { return raw(key, value ? "true" : "false"); }
   template <class Number>
     requires std::is_arithmetic_v<Number>
   object& add(const char* key, Number value) {
+    if constexpr (std::is_same_v<Number, bool>) return raw(key, value ? "true" : "false");
     return raw(key, std::to_string(value));
   }
   object& add(const char* key, const std::vector<std::string>& values) {
