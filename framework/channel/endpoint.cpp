@@ -164,6 +164,7 @@ void endpoint::take_frame(incoming&& frame) {
     case wire::frame::process_started:
     case wire::frame::letters_opened:
     case wire::frame::letters_purged:
+    case wire::frame::deaths_listed:
       if (!frame.take(answer)) return;
       if (const auto waiting = answers_.find(answer.tag); waiting != answers_.end()) waiting->second = std::move(frame);
       return;

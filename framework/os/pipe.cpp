@@ -18,6 +18,14 @@ std::pair<fd, fd> make_pipe() {
   return {fd{ends[0]}, fd{ends[1]}};
 }
 
+std::pair<fd, fd> make_output_pipe() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) fail("make a pipe");
+  std::pair<fd, fd> made{fd{ends[0]}, fd{ends[1]}};
+  make_nonblocking(made.first);
+  return made;
+}
+
 void make_nonblocking(const fd& end) {
   const int flags = ::fcntl(end.get(), F_GETFL);
   if (flags < 0 || ::fcntl(end.get(), F_SETFL, flags | O_NONBLOCK) != 0) fail("make a pipe non-blocking");

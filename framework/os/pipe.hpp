@@ -12,6 +12,10 @@ namespace troupe::os {
 /// A pipe, both ends non-blocking: {read end, write end}. Throws error(errc::os).
 std::pair<fd, fd> make_pipe();
 
+/// A pipe for what another process prints: {read end, non-blocking; write end, which waits for room}.
+/// Throws error(errc::os).
+std::pair<fd, fd> make_output_pipe();
+
 /// For one that came from another process. Throws error(errc::os).
 void make_nonblocking(const fd& end);
 

@@ -15,6 +15,8 @@
 
 #include <troupe/error.hpp>
 
+#include "os/poller.hpp"
+
 namespace troupe::os {
 
 void restore_terminate() noexcept { ::signal(SIGTERM, SIG_DFL); }
@@ -28,15 +30,31 @@ fd open_pidfd(int pid) {
               "profile that allows it");
 }
 
+namespace {
+
+std::uint64_t microseconds(const timeval& time) {
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(time.tv_usec);
+}
+
+resource_use use_of(const rusage& used) {
+  const auto count = [](long value) { return static_cast<std::uint64_t>(value); };
+  return {microseconds(used.ru_utime), microseconds(used.ru_stime), count(used.ru_maxrss) * 1024,
+          count(used.ru_minflt),       count(used.ru_majflt),       count(used.ru_nvcsw),
+          count(used.ru_nivcsw)};
+}
+
+}  // namespace
+
 std::optional<exit_status> reap(const fd& pidfd) noexcept {
   siginfo_t info{};
-  int rc = 0;
-  do rc = ::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd.get()), &info, WEXITED | WNOHANG | __WALL);
+  rusage used{};  // only the system call itself gives it
+  long rc = 0;
+  do rc = ::syscall(SYS_waitid, P_PIDFD, pidfd.get(), &info, WEXITED | WNOHANG | __WALL, &used);
   while (rc != 0 && errno == EINTR);
   if (rc != 0) return exit_status{};  // ECHILD: reaped by someone else in this process
   if (info.si_pid == 0) return std::nullopt;
-  if (info.si_code == CLD_EXITED) return exit_status{info.si_status, 0, false};
-  return exit_status{-1, info.si_status, info.si_code == CLD_DUMPED};
+  if (info.si_code == CLD_EXITED) return exit_status{info.si_status, 0, false, use_of(used)};
+  return exit_status{-1, info.si_status, info.si_code == CLD_DUMPED, use_of(used)};
 }
 
 void reap_unknown(const std::function<bool(int pid)>& known) {
@@ -149,6 +167,20 @@ void block_all_signals() noexcept {
 }
 
 void ignore_sigpipe() noexcept { ::signal(SIGPIPE, SIG_IGN); }
+
+void redirect(int standard, fd to) {
+  if (to.get() != standard && ::dup2(to.get(), standard) < 0) fail("redirect standard output");
+  if (to.get() == standard && ::fcntl(to.release(), F_SETFD, 0) != 0) fail("redirect standard output");
+}
+
+void write_all(int number, std::string_view text) noexcept {
+  while (!text.empty()) {
+    const ssize_t put = ::write(number, text.data(), text.size());
+    if (put > 0) text.remove_prefix(static_cast<std::size_t>(put));
+    if (put < 0 && errno == EAGAIN) wait_ready(number, poller::write, std::nullopt);
+    if (put == 0 || (put < 0 && errno != EINTR && errno != EAGAIN)) return;
+  }
+}
 
 void exit_now(int code) noexcept { ::_exit(code); }
 

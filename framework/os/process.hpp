@@ -3,6 +3,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "os/fd.hpp"
@@ -12,10 +13,18 @@ namespace troupe::os {
 /// SIGTERM ends this process again, as it would a program of its own.
 void restore_terminate() noexcept;
 
+/// What the kernel has counted for a process. Times in microseconds, memory in bytes.
+struct resource_use {
+  std::uint64_t user_time = 0, system_time = 0;
+  std::uint64_t most_memory = 0;
+  std::uint64_t minor_faults = 0, major_faults = 0;
+  std::uint64_t voluntary_switches = 0, involuntary_switches = 0;
+};
 struct exit_status {
   int code = -1;    ///< exit code, or -1
   int signal = 0;   ///< what killed it, or 0
   bool core = false;
+  resource_use used = {};
 };
 /// A descriptor that becomes readable when the process has died. Throws error(errc::os), which says so if this machine
 /// has no pidfd_open at all.
@@ -56,6 +65,10 @@ void ignore_sigpipe() noexcept;
 /// The calling thread takes no signal any more, but for those that cannot be blocked and its own faults. What it forks
 /// can unblock them, and finds nothing ignored that was not before.
 void block_all_signals() noexcept;
+/// Standard output (1) or error (2) of this process is what `to` is. Throws error(errc::os).
+void redirect(int standard, fd to);
+/// Writes all of it, waiting where it must; what cannot be written is gone. For standard output and error.
+void write_all(int number, std::string_view text) noexcept;
 /// Ends the process at once: no destructors, no atexit handlers. Flushes nothing.
 [[noreturn]] void exit_now(int code) noexcept;
 

@@ -109,8 +109,10 @@ void control::stop_listening(life& who) {
 void control::silence(life& who, const char* why) {
   if (!who.control_open) return;
   stop_listening(who);
+  who.killed_for = death_cause::misbehaved;
+  who.asked_by = "its supervisor";
   if (who.pidfd) os::send_signal(who.pidfd, 9);
-  log_line(who.of->name + " is killed: " + why);
+  log_line(who.of->name + " is killed: " + why, log_level::warning);
 }
 
 void control::take_frame(life& who, channel::incoming& frame) {
@@ -178,7 +180,7 @@ void control::take_frame(life& who, channel::incoming& frame) {
       if (frame.take(order)) on_signal_order(order);
       return;
     case wire::frame::end:
-      if (frame.take(order)) on_end_order(order);
+      if (frame.take(order)) on_end_order(who, order);
       return;
     case wire::frame::queue_make:
       if (frame.take(queue)) on_queue_make(who, queue);
@@ -215,6 +217,9 @@ void control::take_frame(life& who, channel::incoming& frame) {
       return;
     case wire::frame::letters_purge:
       if (frame.take(purge)) on_letters_purge(who, purge);
+      return;
+    case wire::frame::deaths:
+      if (frame.take(call)) on_deaths(who, call, frame.text());
       return;
     default: return;
   }
@@ -370,16 +375,18 @@ void control::on_signal_order(const wire::order& order) {
   if (its != nullptr && its->active != nullptr && its->active->pidfd) os::send_signal(its->active->pidfd, order.signal);
 }
 
-void control::on_end_order(const wire::order& order) {
+void control::on_end_order(const life& who, const wire::order& order) {
   identity* its = find_identity(order.subject);
   if (its == nullptr || its->is_main || its->is_queue) return;
   if (order.signal == 0) {
+    its->stop_asker = who.of->name;
     if (its->role == wire::role::actor) return supervisors_->terminate_child(its->parent, its->id, {});
     if (its->active != nullptr) stop_life(*its->active, its->spec.shutdown);
     return;
   }
   if (its->active == nullptr) return;
   its->active->kill_asked = true;
+  its->active->asked_by = who.of->name;
   if (its->active->pidfd) os::send_signal(its->active->pidfd, 9);
 }
 

@@ -19,7 +19,7 @@ os::mapping sealed(const os::fd& memory, std::uint64_t bytes) {
 }  // namespace
 
 control::control(spawner& spawns, std::span<const detail::actor_type* const> types, const dead_letter_limits& limits,
-                 hooks calls)
+                 const log_options& log, hooks calls)
     : spawner_(spawns),
       types_(types),
       hooks_(std::move(calls)),
@@ -27,7 +27,9 @@ control::control(spawner& spawns, std::span<const detail::actor_type* const> typ
       buffer_(wire::max_frame),
       letters_bytes_(letters::memory_bytes(limits)),
       letters_fd_(std::make_shared<os::fd>(os::make_memory("troupe-letters", letters_bytes_))),
-      letters_(sealed(*letters_fd_, letters_bytes_), limits.letters) {
+      letters_(sealed(*letters_fd_, letters_bytes_), limits.letters),
+      output_(log),
+      certificates_(log_death) {
   poller_.add(bell_, bell_key);
   poller_.add(spawner_.socket(), spawner_key);
   if (spawner_.twin_socket()) poller_.add(spawner_.twin_socket(), twin_key);
@@ -95,6 +97,7 @@ void control::run() {
     run_commands();
     guarded([&] { on_timer(); });
   }
+  certificates_.close();
   guarded([&] { say_what_is_left(); });
 }
 
@@ -103,7 +106,7 @@ void control::guarded(const std::function<void()>& what) noexcept {
   try {
     what();
   } catch (const std::exception& e) {
-    log_line(std::string("the supervisor could not do something: ") + e.what());
+    log_line(std::string("the supervisor could not do something: ") + e.what(), log_level::error);
   }
 }
 
@@ -187,6 +190,7 @@ void control::sweep() {
   }
   drop_void_deposits();
   say_unlogged_letters();
+  certificates_.say_undecided(os::clock::now());
 }
 
 // ------------------------------------------------------------------------------------------------- from other threads
@@ -202,6 +206,8 @@ void control::finish() {
   post([this] {
     finishing_ = true;
     for (auto& [id, who] : lives_) {
+      who->of->stop_asker = who->asked_by = "the end of the program";
+      who->kill_asked = true;
       if (who->of->role == wire::role::process) {
         stop_life(*who, shutdown::within(std::chrono::milliseconds(500)));
       } else if (who->pidfd) {
@@ -231,6 +237,8 @@ void control::forget(policy::child_id id) {
     branches_.erase(id);
     identity* its = find_identity(id);
     if (its == nullptr) return;
+    certificates_.decide(id, death_decision::forgotten);
+    certificates_.ended(id);
     tell_watchers(*its, true);
     its->forgotten = true;
     close(*its, its->last_down_text.empty() ? "it has been removed" : its->last_down_text);
@@ -241,6 +249,7 @@ void control::retire(policy::child_id id) {
   post([this, id] {
     identity* its = find_identity(id);
     if (its == nullptr) return;
+    certificates_.decide(id, death_decision::forgotten);
     tell_watchers(*its, true);
     free_name(id);
     close(*its, its->last_down_text.empty() ? "it has ended" : its->last_down_text);
@@ -251,9 +260,11 @@ void control::down_for_good(policy::child_id id, policy::down_because why) {
   post([this, id, why] {
     identity* its = find_identity(id);
     if (its == nullptr) return;
+    const bool given_up = why == policy::down_because::gave_up;
+    certificates_.decide(id, given_up ? death_decision::given_up : death_decision::stays_down);
     std::string text = its->last_down_text;
     if (why == policy::down_because::stopping) text = "the program is being stopped";
-    if (why == policy::down_because::gave_up) text = "its supervisor gave up restarting";
+    if (given_up) text = "its supervisor gave up restarting";
     tell_watchers(*its, true);
     close(*its, text);
   });
@@ -263,14 +274,15 @@ void control::report(supervisor_id of, const policy::report& line) {
   post([this, of, line] {
     const std::string who = name_of(line.id);
     switch (line.what) {
-      case policy::report_kind::child_terminated: return log_line(who + " " + line.text);
-      case policy::report_kind::start_error: return log_line(who + " failed to start: " + line.text);
-      case policy::report_kind::shutdown_error: return log_line(who + " did not stop as asked: it " + line.text);
+      case policy::report_kind::child_terminated: return;  // its death certificate is logged
+      case policy::report_kind::shutdown_error: return;    // so is this one's
+      case policy::report_kind::start_error: return log_line(who + " failed to start: " + line.text, log_level::warning);
       case policy::report_kind::budget_spent:
-        return log_line(who + " has used up its restarts and stays down; last: it " + line.text);
+        return log_line(who + " has used up its restarts and stays down; last: it " + line.text, log_level::error);
       case policy::report_kind::gave_up:
         if (of == root_supervisor) gave_up_ = "the supervisor gave up after too many restarts; last: " + who + " " + line.text;
-        return log_line("too many restarts: " + branch_name(of) + " gives up; last: " + who + " " + line.text);
+        return log_line("too many restarts: " + branch_name(of) + " gives up; last: " + who + " " + line.text,
+                        log_level::error);
     }
   });
 }

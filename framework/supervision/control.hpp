@@ -19,9 +19,12 @@
 #include "channel/frames.hpp"
 #include "channel/tree_codec.hpp"
 #include "os/poller.hpp"
+#include "supervision/certificate.hpp"
+#include "supervision/death_register.hpp"
 #include "supervision/executor.hpp"
 #include "supervision/judge.hpp"
 #include "supervision/letters.hpp"
+#include "supervision/output.hpp"
 #include "supervision/spawner.hpp"
 #include "supervision/supervisor.hpp"
 #include "supervision/world.hpp"
@@ -38,7 +41,7 @@ class control final : public executor {
     std::function<void(policy::outcome, const std::string&)> on_ended;  ///< control thread
   };
   control(spawner& spawns, std::span<const detail::actor_type* const> types, const dead_letter_limits& limits,
-          hooks calls);
+          const log_options& log, hooks calls);
   ~control();
 
   /// Makes main's own identity; returns what main's endpoint is made of. Before start().
@@ -69,6 +72,7 @@ class control final : public executor {
   void forget(policy::child_id id) override;
   void retire(policy::child_id id) override;
   void down_for_good(policy::child_id id, policy::down_because why) override;
+  void restarts_later(policy::child_id id, std::chrono::milliseconds delay) override;
   void report(supervisor_id of, const policy::report& line) override;
   void ended(supervisor_id which, policy::outcome how, const std::string& text) override;
 
@@ -108,6 +112,11 @@ class control final : public executor {
   void release(identity& which);
   life* find_life(wire::incarnation_id id);
 
+  // certified.cpp: what workers print, and their death certificates
+  void capture_output(const life& who, wire::boot& frame, std::vector<std::shared_ptr<os::fd>>& fds);
+  void file(const life& dead, const certificate& how, const std::vector<judged_record>& records);
+  void on_deaths(life& who, const wire::call& wanted, const std::string& name);
+
   // broker.cpp: introductions
   void serve_control(life& who);
   void hear(life& who);
@@ -122,7 +131,7 @@ class control final : public executor {
   void on_ask_link(life& who, wire::identity_id to);
   void on_monitor(life& who, wire::identity_id to);
   void on_signal_order(const wire::order& order);
-  void on_end_order(const wire::order& order);
+  void on_end_order(const life& who, const wire::order& order);
   void on_lane_drained(life& who, const wire::slot& lane);
   void announce(identity& to, in_lane& lane);
   void join_link(identity& callee, in_lane& lane);
@@ -262,6 +271,8 @@ class control final : public executor {
   std::uint64_t letters_bytes_;
   std::shared_ptr<os::fd> letters_fd_;
   letters letters_;
+  output output_;
+  death_register certificates_;
   life* main_ = nullptr;
   std::optional<std::string> gave_up_;  // why: the last death
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "supervision/policy.hpp"
@@ -40,6 +41,9 @@ struct executor {
 
   /// The child is down and no restart is pending: whoever talks to it hears `why`, until start() is called again.
   virtual void down_for_good(policy::child_id id, policy::down_because why) = 0;
+
+  /// The child is down, and is started when this time is over. Asks for nothing.
+  virtual void restarts_later(policy::child_id, std::chrono::milliseconds) {}
 
   /// One line for the log, by this supervisor. Asks for nothing.
   virtual void report(supervisor_id of, const policy::report& line) = 0;

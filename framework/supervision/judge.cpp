@@ -4,42 +4,6 @@
 
 namespace troupe::supervision {
 
-namespace {
-
-std::string how(const os::exit_status& status, const std::string& said) {
-  if (status.signal != 0) {
-    return "was killed by " + os::signal_name(status.signal) + (status.core ? ", core dumped" : "");
-  }
-  if (status.code < 0) return "died; its exit status was taken by someone else in this program";
-  const std::string code = "exited with code " + std::to_string(status.code);
-  return said.empty() ? code : code + ": " + said;
-}
-
-}  // namespace
-
-certificate certify(const life& dead, const os::exit_status& status) {
-  certificate made;
-  made.status = status;
-  const bool clean = status.signal == 0 && status.code == 0;
-  if (dead.leaving == wire::leave::start_failed) {
-    made.down = wire::down_kind::start_failed;
-    made.text = "could not start: " + dead.leaving_text;
-  } else if (dead.leaving == wire::leave::exception) {
-    made.text = "ended by an exception: " + dead.leaving_text;
-  } else if (clean && dead.stop_asked) {
-    made = {policy::exit_kind::shutdown, wire::down_kind::shutdown, status, "was stopped"};
-  } else if (clean && dead.leaving) {
-    made = {policy::exit_kind::normal, wire::down_kind::normal, status, "stopped itself"};
-  } else if (clean) {
-    made = {policy::exit_kind::normal, wire::down_kind::normal, status, "exited with code 0"};
-  } else {
-    made.text = how(status, "");
-    if (dead.killed_after_grace) made.text += ", since it did not stop in time";
-    if (dead.kill_asked && !dead.killed_after_grace) made.text += ", as was asked for";
-  }
-  return made;
-}
-
 channel::lane_reader reader_of(const identity& of, const in_lane& lane) {
   const std::uint64_t head = of.slot(lane.slot).head.load(std::memory_order_seq_cst);
   return {lane.memory, lane.offset, lane.ring_bytes, std::max(head, lane.start)};

@@ -5,20 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "os/process.hpp"
 #include "supervision/policy.hpp"
 #include "supervision/world.hpp"
 
 namespace troupe::supervision {
-
-/// How a process ended, in one sentence for people, and as the policy and others need it.
-struct certificate {
-  policy::exit_kind kind = policy::exit_kind::abnormal;
-  wire::down_kind down = wire::down_kind::crashed;
-  os::exit_status status;
-  std::string text;  ///< "was killed by SIGSEGV"
-};
-certificate certify(const life& dead, const os::exit_status& status);
 
 /// First step after a death: what the dead incarnation had committed becomes true in the cursor page. Does nothing if it
 /// worked in no turn. Twice is as good as once.

@@ -77,6 +77,8 @@ expected<identity*> control::add_identity(const std::string& name, const child_s
 template <class Body>
 void control::process_ended(identity& which, wire::frame type, const Body& news, const std::string& how) {
   const wire::incarnation_id owner = which.owner;
+  certificates_.decide(which.id, death_decision::forgotten);
+  certificates_.ended(which.id);
   tell_watchers(which, true);
   which.forgotten = true;
   close(which, how);
@@ -90,11 +92,13 @@ void control::start_life(identity& of) {
   }
   open_again(of);
   if (of.last_down) restarts_.fetch_add(1, std::memory_order_relaxed);
+  certificates_.decide(of.id, death_decision::restarted);
   tell_watchers(of, false);
   if (!spawner_alive_) return start_failed(of, errc::spawn_failed, "the spawner process has died");
   auto who = std::make_unique<life>();
   who->id = next_number_++;
   who->of = &of;
+  who->born = os::clock::now();
   os::fd theirs;
   try {
     who->out = std::make_shared<os::fd>(os::make_memory("troupe-out", wire::out_memory_bytes));
@@ -159,7 +163,8 @@ void control::spawner_died() {
   if (spawner_alive_) poller_.add(spawner_.socket(), spawner_key);
   log_line(spawner_alive_ ? "the spawner process has died: its twin takes over"
                           : "the spawner process has died: no worker can be started or restarted any more; those that "
-                            "run go on");
+                            "run go on",
+           log_level::warning);
   look_for_strays_ = 5;
   std::vector<wire::incarnation_id> unborn;
   for (auto& [id, who] : lives_) {
@@ -204,6 +209,7 @@ void control::boot(life& who) {
   frame.actor_type = of.type_index;
   frame.outbox_bytes = of.spec.outbox_bytes;
   restrict_boot(frame, of.spec);
+  capture_output(who, frame, fds);
   send(who, wire::frame::boot, frame, of.name, std::move(fds));
   who.frames_sent = 0;  // the worker counts from the next one
   of.page().attention.store(0, std::memory_order_relaxed);
@@ -243,7 +249,8 @@ void control::ready(life& who, const std::string& said) {
 // -------------------------------------------------------------------------------------------------------------- death
 
 void control::stop_life(life& who, shutdown how) {
-  who.stop_asked = true;
+  const std::string asker = std::exchange(who.of->stop_asker, {});
+  if (!std::exchange(who.stop_asked, true)) who.asked_by = asker.empty() ? "its supervisor" : asker;
   if (how.how == shutdown::kind::brutal_kill) {
     who.kill_asked = true;
     if (who.pidfd) os::send_signal(who.pidfd, 9);
@@ -257,7 +264,8 @@ void control::on_death(life& who) {
   const auto status = os::reap(who.pidfd);
   if (!status) return;
   hear(who);  // what it said before it died
-  const certificate how = certify(who, *status);
+  certificate how = certify(who, *status);
+  how.last_lines = output_.close(who.id);
   who.memory->dead = true;
   after_death(who, how);
   drop_void_deposits();
@@ -274,6 +282,7 @@ void control::after_death(life& who, const certificate& how) {
     after_flight(of, lane, record, what, death);
   });
   const policy::charge paid = charge_for(who, records);
+  file(who, how, records);
   tell_askers(of, who, how.text);
   finish_lanes_of(who);
   ring_for(who);
@@ -360,6 +369,7 @@ void control::end_life(life& who) {
     if (each->consumer == &who) release(*each);
   }
   stop_processes_of(who.id);
+  output_.close(who.id);
   if (of.active == &who) of.active = nullptr;
   of.page().pid.store(0, std::memory_order_relaxed);
   of.page().active.store(0, std::memory_order_relaxed);

@@ -13,6 +13,7 @@
 
 #include "channel/endpoint.hpp"
 #include "os/process.hpp"
+#include "os/symbols.hpp"
 #include "supervision/control.hpp"
 #include "supervision/log.hpp"
 #include "supervision/spawner.hpp"
@@ -24,6 +25,7 @@ namespace {
 
 constexpr int gave_up_code = 70;
 constexpr std::chrono::seconds main_may_take{1};
+constexpr std::chrono::milliseconds log_may_take{200};
 
 void flush_stdio() {
   std::cout.flush();
@@ -96,7 +98,7 @@ class program final : public detail::runtime {
 
 program::program(const detail::run_options& how, std::span<const detail::actor_type* const> types, spawner& spawns,
                  os::fd signals)
-    : control_(spawns, types, how.dead_letters,
+    : control_(spawns, types, how.dead_letters, how.log,
                {[this](int number) { take_signal(number); },
                 [this](policy::outcome outcome, const std::string& text) { tree_ended(outcome, text); }}) {
   auto parts = control_.make_main(how.outbox_bytes);
@@ -171,6 +173,7 @@ bool program::run_between() {
 void program::take_signal(int number) {
   if (signal_ != 0) {
     control_.kill_all();
+    flush_log(log_may_take);
     os::exit_now(128 + number);
   }
   signal_ = number;
@@ -185,7 +188,9 @@ void program::take_signal(int number) {
 void program::limit_main() {
   watcher_ = std::thread([this] {
     std::unique_lock lock(ended_mutex_);
-    if (!changed_.wait_for(lock, main_may_take, [this] { return main_done_; })) os::exit_now(128 + signal_);
+    if (!changed_.wait_for(lock, main_may_take, [this] { return main_done_; })) return;
+    flush_log(log_may_take);
+    os::exit_now(128 + signal_);
   });
 }
 
@@ -229,12 +234,13 @@ int run_program(int, char**, const run_options& how, std::span<const actor_type*
   flush_stdio();
   os::raise_descriptor_limit();
   os::ignore_sigpipe();
+  os::remember_modules();
   int code = 1;
   int signal = 0;
   {
     spawner spawns(types);
     require_threads();
-    log_to_stderr(how.log);
+    start_log(how.log);
     if (spawns.makes_orphans()) {
       log_line("this machine refuses clone with CLONE_PARENT: workers are forked twice, so they send SIGCHLD and "
                "waitpid(-1) sees them");
@@ -251,6 +257,7 @@ int run_program(int, char**, const run_options& how, std::span<const actor_type*
     if (running.gave_up()) code = gave_up_code;
     signal = running.signal();
   }
+  stop_log();
   flush_stdio();
   if (signal != 0) os::exit_now(128 + signal);
   return code;

@@ -66,6 +66,7 @@ class turn {
   void operator()(const policy::retry_later& a) {
     mail again{.what = policy::event(policy::retry{a.id, a.ticket}), .life = desk_.life};
     if (a.delay.count() == 0) return self_->send(self_, std::move(again));
+    does_.restarts_later(a.id, std::chrono::ceil<std::chrono::milliseconds>(a.delay));
     self_->delayed_send(self_, a.delay, std::move(again));
   }
   void operator()(const policy::report& a) {

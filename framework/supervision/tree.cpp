@@ -178,7 +178,9 @@ void control::call_for_child(const call& from, branch& of, const wire::supervise
     post([this, from, its, got] { child_answered(from, its, got); });
   };
   switch (asked.what) {
-    case wire::supervise_op::terminate: return supervisors_->terminate_child(of.id, child, done);
+    case wire::supervise_op::terminate:
+      if (identity* its = find_identity(child)) its->stop_asker = find_life(from.from)->of->name;
+      return supervisors_->terminate_child(of.id, child, done);
     case wire::supervise_op::restart: return supervisors_->restart_child(of.id, child, done);
     case wire::supervise_op::remove: return supervisors_->delete_child(of.id, child, done);
     case wire::supervise_op::spec: return describe_child(from, child);
@@ -271,6 +273,7 @@ void control::branch_ended(supervisor_id which, const std::string& text) {
   life* owner = find_life(ended.mapped().owner);
   if (owner == nullptr) return;
   owner->own_supervisor = 0;
+  owner->killed_for = death_cause::children_failed;
   log_line(owner->of->name + " is killed: the supervisor of its children gave up; last: " + text);
   if (owner->pidfd) os::send_signal(owner->pidfd, 9);
 }

@@ -75,19 +75,12 @@ std::uint64_t control::ns_since_1970() {
 void control::after_flight(identity& of, in_lane& lane, const channel::record& record, const judged_record& what,
                            const noted_death& death) {
   note_death(of, lane.slot, record.position, death);
-  const std::string attempt = ", attempt " + std::to_string(what.attempts);
-  if (what.what == judged_record::fate::redeliver) {
-    log_line(of.name + " " + death.text + " while it handled " + what.name + " from " + name_of(what.sender) + attempt +
-             "; it will be handled again");
-  } else if (what.what == judged_record::fate::dropped && what.request) {
-    // Its asker has the reply already or is told; so nothing is lost unseen.
-    log_line(of.name + " " + death.text + " while it handled the request " + what.name + " from " +
-             name_of(what.sender));
-  } else {
-    const bool dropped = what.what == judged_record::fate::dropped;
-    keep_letter(of, lane, record, dropped ? wire::letter_reason::dropped : wire::letter_reason::quarantined,
-                of.name + " " + death.text + " while it handled it" + attempt);
-  }
+  if (what.what == judged_record::fate::redeliver) return;
+  const bool dropped = what.what == judged_record::fate::dropped;
+  // The asker has the reply already or is told; so nothing is lost unseen.
+  if (dropped && what.request) return;
+  keep_letter(of, lane, record, dropped ? wire::letter_reason::dropped : wire::letter_reason::quarantined,
+              of.name + " " + death.text + " while it handled it, attempt " + std::to_string(what.attempts));
 }
 
 void control::on_letter(life& who, const wire::letter& said, const std::string& why) {
@@ -149,13 +142,14 @@ void control::keep_letter(identity& of, const in_lane& lane, const channel::reco
 
 /// An actor that ends with a full mailbox leaves thousands: the log has some of them, and how many the others are.
 void control::say_letter(const std::string& line) {
-  if (++letters_since_sweep_ <= most_letters_logged) log_line(line);
+  if (++letters_since_sweep_ <= most_letters_logged) log_line(line, log_level::warning);
 }
 
 void control::say_unlogged_letters() {
   const std::uint64_t all = std::exchange(letters_since_sweep_, 0);
   if (all <= most_letters_logged) return;
-  log_line(std::to_string(all - most_letters_logged) + " more dead letters within a second: dead_letters() lists them");
+  log_line(std::to_string(all - most_letters_logged) + " more dead letters within a second: dead_letters() lists them",
+           log_level::warning);
 }
 
 /// A queue has no list of what it takes, and an actor may be sent what it does not handle: others may know the message.

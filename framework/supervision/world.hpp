@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include <troupe/certificate.hpp>
 #include <troupe/child_spec.hpp>
 #include <troupe/detail/actor_type.hpp>
 #include <troupe/detail/supervising.hpp>
@@ -79,6 +80,11 @@ struct life {
   bool kill_asked = false;
   bool killed_after_grace = false;
   std::optional<os::time_point> kill_at;
+  os::time_point born{};  // when it was asked for
+  std::string asked_by;   // who wants it to end
+  std::optional<death_cause> killed_for;        // we have killed it for this: no stop, and nobody's wish
+  bool out_of_memory = false;                   // its cgroup's events prove it
+  std::optional<os::time_point> in_hand_since;  // the message in hand, if somebody has looked
   std::optional<wire::leave> leaving;
   std::string leaving_text;
   supervisor_id own_supervisor = 0;  // of the children that it has spawned; 0: none
@@ -159,6 +165,7 @@ struct identity {
   std::set<wire::incarnation_id> watchers;
   std::optional<wire::down> last_down;  // not told to the watchers yet
   std::string last_down_text;
+  std::string stop_asker;  // whose wish its next stop is; empty: its supervisor's
   bool closed = false;
   bool forgotten = false;
   std::map<wire::incarnation_id, std::uint32_t> holders;  // of a queue: the processes with a handle, and how many

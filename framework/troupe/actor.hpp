@@ -7,7 +7,9 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
+#include <troupe/certificate.hpp>
 #include <troupe/child_spec.hpp>
 #include <troupe/dead_letters.hpp>
 #include <troupe/deferred.hpp>
@@ -83,6 +85,13 @@ class self_t {
   void stop(const actor_ref<A>& other) const {
     detail::end_actor(other.identity(), false);
   }
+  /// As system::deaths.
+  template <class Child>
+    requires requires(const Child& child) { child.identity(); }
+  std::vector<death_certificate> deaths(const Child& child) const {
+    return detail::deaths_of(child.identity(), {});
+  }
+  std::vector<death_certificate> deaths(const std::string& name) const { return detail::deaths_of(0, name); }
   /// The program's dead letters.
   troupe::dead_letters dead_letters() const { return {}; }
 

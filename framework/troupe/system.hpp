@@ -11,10 +11,12 @@
 #include <vector>
 
 #include <troupe/actor.hpp>
+#include <troupe/certificate.hpp>
 #include <troupe/child_spec.hpp>
 #include <troupe/dead_letters.hpp>
 #include <troupe/detail/runtime.hpp>
 #include <troupe/down.hpp>
+#include <troupe/log.hpp>
 #include <troupe/payload.hpp>
 #include <troupe/ref.hpp>
 #include <troupe/supervisor_ref.hpp>
@@ -102,6 +104,16 @@ class system {
     detail::send_signal(other.identity(), signal);
   }
 
+  /// How the last processes of an actor (or a troupe::process) died, the oldest first; at most 8. They are kept while it
+  /// is known, and for a while of those that have ended. What is done about the last one may be undecided yet.
+  template <class Child>
+    requires requires(const Child& child) { child.identity(); }
+  std::vector<death_certificate> deaths(const Child& child) const {
+    return detail::deaths_of(child.identity(), {});
+  }
+  /// Of all that had this name; the last 8.
+  std::vector<death_certificate> deaths(const std::string& name) const { return detail::deaths_of(0, name); }
+
   /// The program's dead letters.
   troupe::dead_letters dead_letters() const { return {}; }
 
@@ -136,8 +148,8 @@ class system {
 /// How the program as a whole behaves.
 struct options {
   supervisor_flags supervisor = {};  ///< of the root supervisor
-  /// Where the supervisor writes one line for each death, failed start and dead letter: standard error.
-  bool log = true;
+  /// What the supervisor writes: one line for each death, failed start and dead letter, and what workers print.
+  log_options log = {};
   /// How much is kept of the dead letters.
   dead_letter_limits dead_letters = {};
   /// Of main's own messages; see child_spec::outbox_bytes.

@@ -4,10 +4,12 @@
 /// ref.hpp, task.hpp, process.hpp, pipe.hpp, queue.hpp; codec_cereal.hpp only where messages hold more than plain bytes.
 
 #include <troupe/actor.hpp>
+#include <troupe/certificate.hpp>
 #include <troupe/child_spec.hpp>
 #include <troupe/codec_cereal.hpp>
 #include <troupe/dead_letters.hpp>
 #include <troupe/error.hpp>
+#include <troupe/log.hpp>
 #include <troupe/message.hpp>
 #include <troupe/pipe.hpp>
 #include <troupe/process.hpp>

@@ -13,7 +13,7 @@ namespace troupe::wire {
 
 inline constexpr std::uint32_t max_frame = 16 * 1024;
 inline constexpr std::uint32_t max_text = 8 * 1024;
-inline constexpr std::uint32_t max_fds = 8;          ///< in one frame
+inline constexpr std::uint32_t max_fds = 10;         ///< in one frame
 inline constexpr std::uint32_t fds_under_way = 16;   ///< sent to one process and not yet taken
 inline constexpr std::uint32_t max_name = 200;
 inline constexpr std::uint32_t max_unfinished_lanes = 8;
@@ -50,6 +50,7 @@ enum class frame : std::uint16_t {
   letters_open,   ///< body call -> letters_opened
   letters_purge,  ///< body purge -> letters_purged
   supervise,      ///< body supervise; text: a name or bytes; a descriptor if `bytes` is not 0 -> supervised
+  deaths,         ///< body call (identity 0: by name); text: name -> deaths_listed
 
   // supervisor -> worker
   boot = 100,       ///< body boot; text: name; descriptors in the order of boot_fd
@@ -77,6 +78,7 @@ enum class frame : std::uint16_t {
   letters_opened,   ///< body answer (value: bytes), descriptor: the memory of the dead letters, to be read
   letters_purged,   ///< body answer (value: how many)
   supervised,       ///< body supervised; text: what the child said of its start, or why not; descriptor if `bytes` is not 0
+  deaths_listed,    ///< body answer (subject: how many, value: bytes), descriptor: memory of that size that holds them
 };
 
 struct frame_header {
@@ -140,6 +142,8 @@ struct boot {
   std::uint64_t limit[limits];
   std::uint32_t limited;  ///< bit l: limit[l] is to be set
   std::uint32_t no_new_privs;
+  std::uint32_t outputs;  ///< 2: the last descriptors become standard output and standard error; 0: those stay
+  std::uint32_t reserved;
 };
 
 struct lane {

@@ -29,6 +29,8 @@ inline constexpr unsigned min_ring_log2 = 12, max_ring_log2 = 24;
 // SHRINK | GROW | FUTURE_WRITE | SEAL after the incarnation has mapped it and before it runs any of the user's code.
 
 inline constexpr std::uint64_t out_header_bytes = 4096;
+/// In the header page: what the incarnation records when it crashes; os/crash.hpp says how.
+inline constexpr std::uint64_t crash_offset = 2048, crash_room = 2048;
 inline constexpr std::uint64_t out_lanes_end = std::uint64_t{512} << 20;
 inline constexpr std::uint64_t outbox_bytes = std::uint64_t{64} << 20;
 inline constexpr std::uint64_t out_memory_bytes = out_lanes_end + outbox_bytes;

@@ -6,6 +6,7 @@
 #include <troupe/detail/worker_main.hpp>
 #include <troupe/error.hpp>
 
+#include "os/crash.hpp"
 #include "os/poller.hpp"
 #include "os/process.hpp"
 #include "worker/loop.hpp"
@@ -39,6 +40,16 @@ static_assert(static_cast<std::uint32_t>(os::resource::data) == wire::limit_data
               static_cast<std::uint32_t>(os::resource::file_size) == wire::limit_file_size &&
               static_cast<std::uint32_t>(os::resource::core) == wire::limit_core);
 
+static_assert(os::crash_bytes <= wire::crash_room && wire::crash_offset >= sizeof(wire::out_header) &&
+              wire::crash_offset + wire::crash_room <= wire::out_header_bytes);
+
+/// A line is on its way when it is whole, not when a buffer is full: the process may die before that.
+void print_into(os::fd out, os::fd err) {
+  os::redirect(1, std::move(out));
+  os::redirect(2, std::move(err));
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+}
+
 /// Before any code of the user's runs.
 void restrict_to(const wire::boot& what) {
   for (std::uint32_t which = 0; which < wire::limits; ++which) {
@@ -54,7 +65,7 @@ birth be_born(os::fd control) {
   birth born;
   if (frame.type != wire::frame::boot || !frame.take(born.its)) os::exit_now(1);
   const std::size_t fds = born.its.checkpoint_bytes > 0 ? wire::boot_fds : wire::fd_checkpoint;
-  if (frame.fds.size() != fds) os::exit_now(1);
+  if (frame.fds.size() != fds + born.its.outputs || (born.its.outputs != 0 && born.its.outputs != 2)) os::exit_now(1);
   born.name = frame.text();
   const auto map = [&](wire::boot_fd which, std::uint64_t size, os::access how) {
     return os::mapping(frame.fds[which], size, how);
@@ -68,9 +79,11 @@ birth be_born(os::fd control) {
     born.checkpoint = map(wire::fd_checkpoint, 2 * born.its.checkpoint_bytes, os::access::read_write);
   }
   born.doorbell = std::move(frame.fds[wire::fd_doorbell]);
+  if (born.its.outputs == 2) print_into(std::move(frame.fds[fds]), std::move(frame.fds[fds + 1]));
   auto* out = born.out.at<wire::out_header>();
   out->layout = wire::layout_version;
   out->incarnation = born.its.incarnation;
+  os::record_crashes(born.out.data() + wire::crash_offset);
   send(control, channel::pack(wire::frame::took, wire::number{frame.fds.size()}));
   frame.fds.clear();
   try {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "supervision/certificate.hpp"
 #include "supervision/judge.hpp"
 
 using namespace troupe::supervision;

@@ -12,6 +12,7 @@
 #include <troupe/dead_letters.hpp>
 #include <troupe/detail/actor_type.hpp>
 #include <troupe/down.hpp>
+#include <troupe/log.hpp>
 
 namespace troupe::detail {
 
@@ -66,7 +67,7 @@ class runtime {
 
 struct run_options {
   supervisor_flags supervisor;
-  bool log;
+  log_options log;
   dead_letter_limits dead_letters;
   std::uint64_t outbox_bytes;
 };
