@@ -153,7 +153,7 @@ void endpoint::forget_reply(std::uint64_t correlation) noexcept {
   asks_.erase(correlation);
 }
 
-bool endpoint::run_callbacks() {
+bool endpoint::run_callbacks(const std::function<void()>& after_each) {
   bool ran = false;
   for (;;) {
     detail::reply_handler handler;
@@ -169,6 +169,7 @@ bool endpoint::run_callbacks() {
       result = std::move(node.mapped().result);
     }
     handler(std::move(*result));
+    if (after_each) after_each();
     ran = true;
   }
 }

@@ -202,6 +202,14 @@ class control final : public executor {
   void take_back(const child_plan& planned);
   void reload(life& who, const call& from, branch& of, const channel::described& what);
 
+  // watching.cpp: workers that hang
+  void look_at_workers(os::time_point now, bool all);
+  void look_at(life& who, os::time_point now);
+  hang::sample sample_of(life& who, os::time_point now);
+  void found_hung(life& who, os::time_point now);
+  void kill_hung(life& who, os::time_point now);
+  std::string hung_text(const life& who) const;
+
   // closing.cpp: identities that end
   void close(identity& which, const std::string& why);
   void open_again(identity& which);

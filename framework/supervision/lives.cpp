@@ -145,6 +145,7 @@ void control::on_spawned(const wire::spawn_reply& reply) {
     return start_failed(of, errc::spawn_failed, e.what());
   }
   who->now = life::stage::booting;
+  who->next_look = os::clock::now();
   of.page().pid.store(static_cast<std::uint32_t>(reply.pid), std::memory_order_relaxed);
   if (who->kill_asked || who->killed_after_grace || finishing_) os::send_signal(who->pidfd, 9);
   if (who->attached_early) attached(*who);
@@ -229,6 +230,7 @@ void control::attached(life& who) {
 void control::ready(life& who, const std::string& said) {
   if (who.now != life::stage::starting) return;
   who.now = life::stage::up;
+  who.next_look = os::clock::now();
   identity& of = *who.of;
   of.said_at_start = said;
   failures_.erase(of.id);

@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <optional>
@@ -20,6 +21,7 @@
 #include "os/pipe.hpp"
 #include "os/poller.hpp"
 #include "supervision/executor.hpp"
+#include "supervision/hang.hpp"
 #include "supervision/letters.hpp"
 #include "supervision/policy.hpp"
 #include "wire/control.hpp"
@@ -82,6 +84,13 @@ struct life {
   std::optional<wire::leave> leaving;
   std::string leaving_text;
   supervisor_id own_supervisor = 0;  // of the children that it has spawned; 0: none
+
+  hang::watch watched;                     // what it is at
+  hang::nanoseconds look_every = hang::longest_look;
+  std::optional<os::time_point> next_look;  // none: at the sweep
+  std::string hung;                        // why it is killed: it is at something for too long; empty: it is not
+  std::optional<os::time_point> hung_kill;  // at the latest; none: killed already
+  std::future<std::string> standing;       // of a hung one: where it stands
 };
 
 /// A lane into an identity's mailbox, from the moment its sender was told where it starts until its slot is free again.
