@@ -215,6 +215,10 @@ class control final : public executor {
   void open_again(identity& which);
   void on_closed_seen(life& who, wire::identity_id closed);
   void sweep_lane(identity& of, in_lane& lane);
+  channel::lane_reader::state sweep_records(identity& of, const in_lane& lane, channel::lane_reader& from,
+                                            wire::letter_reason reason, const std::string& why);
+  void clear_mailbox(identity& of);
+  void clear_lane(identity& of, const in_lane& lane);
   void free_lane(identity& of, in_lane& lane);
   void tell_watchers(identity& of, bool for_good);
   void remove_if_done(identity& which);

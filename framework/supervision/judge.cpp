@@ -144,7 +144,8 @@ std::vector<judged_record> judge(identity& of, const witness& before_it_goes) {
 policy::charge charge_for(const life& dead, const std::vector<judged_record>& records) noexcept {
   if (dead.kill_asked || dead.stop_asked) return policy::charge::asked;
   const bool starting = dead.now < life::stage::up;
-  const bool only_redelivered = !records.empty() && std::all_of(records.begin(), records.end(), [](const auto& each) {
+  const bool kept = dead.of == nullptr || dead.of->spec.mailbox == mailbox::keep;  // else no attempts are left
+  const bool only_redelivered = kept && !records.empty() && std::all_of(records.begin(), records.end(), [](const auto& each) {
     return each.what == judged_record::fate::redeliver;
   });
   return !starting && only_redelivered ? policy::charge::record : policy::charge::counts;

@@ -91,6 +91,7 @@ void control::start_life(identity& of) {
   open_again(of);
   if (of.last_down) restarts_.fetch_add(1, std::memory_order_relaxed);
   tell_watchers(of, false);
+  clear_mailbox(of);
   if (!spawner_alive_) return start_failed(of, errc::spawn_failed, "the spawner process has died");
   auto who = std::make_unique<life>();
   who->id = next_number_++;
@@ -217,6 +218,7 @@ void control::attached(life& who) {
   os::seal_memory(*who.out, os::seal::one_writer);
   who.attached = true;
   identity& of = *who.of;
+  of.has_run = true;
   of.consumer = &who;
   of.page().active.store(who.id, std::memory_order_relaxed);
   for (auto& lane : of.lanes) announce(of, *lane);
@@ -308,7 +310,7 @@ void control::tell_askers(identity& of, const life& dead, const std::string& how
     life* asker = find_life(lane->memory->incarnation);
     if (asker == nullptr) continue;
     const std::uint64_t head = of.slot(lane->slot).head.load(std::memory_order_seq_cst);
-    send(*asker, wire::frame::verdict, wire::verdict{of.id, dead.id, head}, how);
+    send(*asker, wire::frame::verdict, wire::verdict{of.id, dead.id, head, head}, how);
   }
 }
 

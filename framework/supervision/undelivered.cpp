@@ -78,7 +78,7 @@ void control::after_flight(identity& of, in_lane& lane, const channel::record& r
   const std::string attempt = ", attempt " + std::to_string(what.attempts);
   if (what.what == judged_record::fate::redeliver) {
     log_line(of.name + " " + death.text + " while it handled " + what.name + " from " + name_of(what.sender) + attempt +
-             "; it will be handled again");
+             (of.spec.mailbox == mailbox::clear ? "" : "; it will be handled again"));
   } else if (what.what == judged_record::fate::dropped && what.request) {
     // Its asker has the reply already or is told; so nothing is lost unseen.
     log_line(of.name + " " + death.text + " while it handled the request " + what.name + " from " +
