@@ -157,7 +157,7 @@ void endpoint::forget_reply(std::uint64_t correlation) noexcept {
   asks_.erase(correlation);
 }
 
-bool endpoint::run_callbacks() {
+bool endpoint::run_callbacks(const std::function<void()>& after_each) {
   bool ran = false;
   for (;;) {
     detail::reply_handler handler;
@@ -173,6 +173,7 @@ bool endpoint::run_callbacks() {
       result = std::move(node.mapped().result);
     }
     handler(std::move(*result));
+    if (after_each) after_each();
     ran = true;
   }
 }
@@ -317,11 +318,15 @@ void endpoint::verdict(const wire::verdict& what, const std::string& how) {
   out_link& link = *found->second;
   // The dead write no more: what the pipe holds now is all that it will ever hold.
   if (link.reply_pipe && link.callee_incarnation <= what.incarnation) drain_replies(link);
-  std::vector<std::uint64_t> unknown;
+  std::vector<std::uint64_t> unknown, cleared;
   for (const auto& [correlation, ask] : asks_) {
     if (ask.link != &link || ask.result) continue;
     // ask.position is the end of the record: at or below the head means that the head has passed it.
-    if (ask.position <= what.head) unknown.push_back(correlation);
+    if (ask.position <= what.head) {
+      unknown.push_back(correlation);
+    } else if (ask.position <= what.cleared) {
+      cleared.push_back(correlation);
+    }
   }
   // It answers no more. Its memory stays as long as it is needed for lanes from it.
   if (link.callee_incarnation <= what.incarnation) {
@@ -332,6 +337,11 @@ void endpoint::verdict(const wire::verdict& what, const std::string& how) {
     const std::string message(asks_.at(correlation).message);
     settle(correlation,
            tl::unexpected(error(errc::outcome_unknown, link.name + " " + how + " after it had started " + message)));
+  }
+  for (const auto correlation : cleared) {
+    const std::string message(asks_.at(correlation).message);
+    settle(correlation, tl::unexpected(error(errc::closed, link.name + " " + how + " before it had started " + message +
+                                                               ", and its mailbox has been cleared")));
   }
 }
 

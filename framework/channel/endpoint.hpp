@@ -154,7 +154,7 @@ class endpoint {
   void on_reply(std::uint64_t correlation, detail::reply_handler handler);
   void forget_reply(std::uint64_t correlation) noexcept;
   /// Runs what on_reply left and is due; true: something ran. Loop thread, or any thread of main.
-  bool run_callbacks();
+  bool run_callbacks(const std::function<void()>& after_each = {});
   bool callback_due();
 
   // ------------------------------------------------------------------------------------------- turns (loop thread)

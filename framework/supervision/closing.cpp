@@ -1,4 +1,5 @@
-// Identities that end, for good or until they are started again: nobody waits, and nothing is dropped in silence.
+// Identities that end, for good or until they are started again, and mailboxes that are cleared: nobody waits, and nothing
+// is dropped in silence.
 
 #include <algorithm>
 
@@ -59,26 +60,61 @@ void control::on_closed_seen(life& who, wire::identity_id closed) {
   remove_if_done(*its);
 }
 
-/// The sender publishes nothing more here: what is left will not be handled. Who asked is told; who told finds a letter.
-/// What is published all the same, while this goes on, is not looked at.
+/// What the lane holds now will not be handled. Who asked is told; who told finds a letter. What is published all the
+/// same, while this goes on, is not looked at. `from` ends behind the last record.
+channel::lane_reader::state control::sweep_records(identity& of, const in_lane& lane, channel::lane_reader& from,
+                                                   wire::letter_reason reason, const std::string& why) {
+  channel::record record;
+  const std::uint64_t end = from.tail();
+  auto found = from.peek(record);
+  for (; found == channel::lane_reader::state::ready && record.position < end; found = from.peek(record)) {
+    if (record.header.kind == wire::record_kind::tell || outlives_its_asker(of, lane, record)) {
+      keep_letter(of, lane, record, reason, why);
+    }
+    from.advance(record);
+  }
+  return found;
+}
+
+/// The sender publishes nothing more here.
 void control::sweep_lane(identity& of, in_lane& lane) {
   auto reader = reader_of(of, lane);
-  channel::record record;
-  const std::uint64_t end = reader.tail();
-  auto found = reader.peek(record);
-  for (; found == channel::lane_reader::state::ready && record.position < end; found = reader.peek(record)) {
-    if (record.header.kind == wire::record_kind::tell || outlives_its_asker(of, lane, record)) {
-      keep_letter(of, lane, record, wire::letter_reason::receiver_closed,
-                  "its receiver has ended: " + of.last_down_text);
-    }
-    reader.advance(record);
-  }
+  const auto found = sweep_records(of, lane, reader, wire::letter_reason::receiver_closed,
+                                   "its receiver has ended: " + of.last_down_text);
   if (found == channel::lane_reader::state::corrupt) keep_broken_lane(of, lane);
   of.slot(lane.slot).head.store(reader.head(), std::memory_order_seq_cst);
   if (life* sender = find_life(lane.memory->incarnation); sender != nullptr && !lane.memory->dead) {
     send(*sender, wire::frame::lane_freed, wire::slot{lane.slot, 0, of.id, lane.memory->incarnation});
   }
   free_lane(of, lane);
+}
+
+/// Between a death, which has been judged, and the next start: nobody reads the lanes. Their senders may go on writing.
+void control::clear_mailbox(identity& of) {
+  if (of.spec.mailbox != mailbox::clear || !of.has_run) return;
+  for (auto& lane : of.lanes) clear_lane(of, *lane);
+}
+
+/// Up to the tail as it is now, or to the first record of a turn that has not been committed: that one, and what comes
+/// behind it, is not there yet.
+void control::clear_lane(identity& of, const in_lane& lane) {
+  auto reader = reader_of(of, lane);
+  channel::record record;
+  const auto flight = of.flights.find(lane.slot);
+  // A request that was in hand and would have been handled again: its asker cannot know what it has done.
+  const bool in_hand = reader.peek(record) == channel::lane_reader::state::ready && flight != of.flights.end() &&
+                       flight->second.position == record.position;
+  const std::uint64_t started = in_hand ? record.end : reader.head();
+  sweep_records(of, lane, reader, wire::letter_reason::cleared,
+                "its receiver " + of.last_down_text + ", and its mailbox is cleared when it is started again");
+  if (reader.head() == started && !in_hand) return;
+  // SYNC room: head, then wants_room, in place of the receiver. pairs with: lane_writer::want_room()
+  of.slot(lane.slot).head.store(reader.head(), std::memory_order_seq_cst);
+  if (reader.owes_room() != 0 && lane.doorbell) os::ring(*lane.doorbell);
+  life* asker = lane.asks && !lane.memory->dead ? find_life(lane.memory->incarnation) : nullptr;
+  if (asker == nullptr) return;
+  const wire::incarnation_id all_so_far = next_number_ - 1;
+  send(*asker, wire::frame::verdict, wire::verdict{of.id, all_so_far, started, reader.head()}, of.last_down_text);
 }
 
 void control::free_lane(identity& of, in_lane& lane) {

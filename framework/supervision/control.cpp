@@ -156,6 +156,7 @@ std::optional<os::time_point> control::next_deadline() const {
   auto next = next_sweep_;
   for (const auto& [id, who] : lives_) {
     if (who->kill_at && *who->kill_at < next) next = *who->kill_at;
+    if (who->next_look && *who->next_look < next) next = *who->next_look;
   }
   return next;
 }
@@ -168,7 +169,9 @@ void control::on_timer() {
     who->killed_after_grace = true;
     if (who->pidfd) os::send_signal(who->pidfd, 9);
   }
-  if (now < next_sweep_) return;
+  const bool sweeps = now >= next_sweep_;
+  look_at_workers(now, sweeps);
+  if (!sweeps) return;
   next_sweep_ = now + std::chrono::seconds(1);
   sweep();
   reap_strays();

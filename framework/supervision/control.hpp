@@ -211,11 +211,23 @@ class control final : public executor {
   void take_back(const child_plan& planned);
   void reload(life& who, const call& from, branch& of, const channel::described& what);
 
+  // watching.cpp: workers that hang
+  void look_at_workers(os::time_point now, bool all);
+  void look_at(life& who, os::time_point now);
+  hang::sample sample_of(life& who, os::time_point now);
+  void found_hung(life& who, os::time_point now);
+  void kill_hung(life& who, os::time_point now);
+  std::string hung_text(const life& who) const;
+
   // closing.cpp: identities that end
   void close(identity& which, const std::string& why);
   void open_again(identity& which);
   void on_closed_seen(life& who, wire::identity_id closed);
   void sweep_lane(identity& of, in_lane& lane);
+  channel::lane_reader::state sweep_records(identity& of, const in_lane& lane, channel::lane_reader& from,
+                                            wire::letter_reason reason, const std::string& why);
+  void clear_mailbox(identity& of);
+  void clear_lane(identity& of, const in_lane& lane);
   void free_lane(identity& of, in_lane& lane);
   void tell_watchers(identity& of, bool for_good);
   void remove_if_done(identity& which);

@@ -69,25 +69,35 @@ bool find_record(const identity& of, const in_lane& lane, std::uint64_t position
   return false;
 }
 
+std::optional<in_hand> in_hand_of(const identity& of, const in_lane& lane) {
+  const wire::cursor_slot& words = of.slot(lane.slot);
+  // In this order: a head that has not passed the record was read after its start.
+  const std::uint64_t mark = words.mark.load(std::memory_order_seq_cst);
+  const std::uint64_t head = words.head.load(std::memory_order_seq_cst);
+  const auto judged = of.judged.find(lane.slot);
+  if (wire::attempts_of(mark) == 0 || (judged != of.judged.end() && judged->second == mark)) return std::nullopt;
+  const std::uint64_t started = wire::position_of(mark), at_head = head & (~std::uint64_t{0} >> 8);
+  if (started < at_head || (started > at_head && of.type->commit_every == 1)) return std::nullopt;  // finished
+  return in_hand{head + (started - at_head), mark};
+}
+
 std::vector<judged_record> judge(identity& of, const witness& before_it_goes) {
   std::vector<judged_record> judged;
   if (of.type == nullptr) return judged;
   for (const auto& lane : of.lanes) {
-    wire::cursor_slot& words = of.slot(lane->slot);
-    const std::uint64_t mark = words.mark.load(std::memory_order_seq_cst);
-    const std::uint64_t head = words.head.load(std::memory_order_seq_cst);
-    if (wire::attempts_of(mark) == 0 || mark == of.judged[lane->slot]) continue;
-    const std::uint64_t started = wire::position_of(mark), at_head = head & (~std::uint64_t{0} >> 8);
-    if (started < at_head || (started > at_head && of.type->commit_every == 1)) continue;  // finished
-    of.judged[lane->slot] = mark;
+    const auto started = in_hand_of(of, *lane);
+    if (!started) continue;
+    of.judged[lane->slot] = started->mark;
     channel::record record;
-    if (!find_record(of, *lane, head + (started - at_head), record)) continue;
-    judged_record found = describe(of, *lane, record, wire::attempts_of(mark));
+    if (!find_record(of, *lane, started->position, record)) continue;
+    judged_record found = describe(of, *lane, record, wire::attempts_of(started->mark));
     // Beyond the head the record was in hand inside a longer turn. Those before it are handled again too, each alone, so
     // it is judged when it has come to the head.
-    found.what = started > at_head ? judged_record::fate::redeliver : fate_of(of, record, found.attempts);
+    auto& head = of.slot(lane->slot).head;
+    const bool at_head = started->position == head.load(std::memory_order_seq_cst);
+    found.what = at_head ? fate_of(of, record, found.attempts) : judged_record::fate::redeliver;
     if (before_it_goes) before_it_goes(found, *lane, record);
-    if (found.what != judged_record::fate::redeliver) words.head.store(record.end, std::memory_order_seq_cst);
+    if (found.what != judged_record::fate::redeliver) head.store(record.end, std::memory_order_seq_cst);
     judged.push_back(std::move(found));
   }
   return judged;
@@ -96,7 +106,8 @@ std::vector<judged_record> judge(identity& of, const witness& before_it_goes) {
 policy::charge charge_for(const life& dead, const std::vector<judged_record>& records) noexcept {
   if (dead.kill_asked || dead.stop_asked) return policy::charge::asked;
   const bool starting = dead.now < life::stage::up;
-  const bool only_redelivered = !records.empty() && std::all_of(records.begin(), records.end(), [](const auto& each) {
+  const bool kept = dead.of == nullptr || dead.of->spec.mailbox == mailbox::keep;  // else no attempts are left
+  const bool only_redelivered = kept && !records.empty() && std::all_of(records.begin(), records.end(), [](const auto& each) {
     return each.what == judged_record::fate::redeliver;
   });
   return !starting && only_redelivered ? policy::charge::record : policy::charge::counts;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,14 @@ using witness = std::function<void(const judged_record& what, in_lane& lane, con
 /// again. A record in hand beyond the head was not the first of its turn: it is left where it is, for the successor
 /// handles each record up to it alone. Judges each mark once, so twice is as good as once.
 std::vector<judged_record> judge(identity& of, const witness& before_it_goes = {});
+
+/// The record in hand in this lane: begun, not finished, and no death with it judged yet. Of a living worker as it was a
+/// moment ago.
+struct in_hand {
+  std::uint64_t position = 0;
+  std::uint64_t mark = 0;
+};
+std::optional<in_hand> in_hand_of(const identity& of, const in_lane& lane);
 
 /// Who pays for the death, by the budget rule.
 policy::charge charge_for(const life& dead, const std::vector<judged_record>& records) noexcept;

@@ -94,6 +94,7 @@ void control::start_life(identity& of) {
   if (of.last_down) restarts_.fetch_add(1, std::memory_order_relaxed);
   certificates_.decide(of.id, death_decision::restarted);
   tell_watchers(of, false);
+  clear_mailbox(of);
   if (!spawner_alive_) return start_failed(of, errc::spawn_failed, "the spawner process has died");
   auto who = std::make_unique<life>();
   who->id = next_number_++;
@@ -149,6 +150,7 @@ void control::on_spawned(const wire::spawn_reply& reply) {
     return start_failed(of, errc::spawn_failed, e.what());
   }
   who->now = life::stage::booting;
+  who->next_look = os::clock::now();
   of.page().pid.store(static_cast<std::uint32_t>(reply.pid), std::memory_order_relaxed);
   if (who->kill_asked || who->killed_after_grace || finishing_) os::send_signal(who->pidfd, 9);
   if (who->attached_early) attached(*who);
@@ -222,6 +224,7 @@ void control::attached(life& who) {
   os::seal_memory(*who.out, os::seal::one_writer);
   who.attached = true;
   identity& of = *who.of;
+  of.has_run = true;
   of.consumer = &who;
   of.page().active.store(who.id, std::memory_order_relaxed);
   for (auto& lane : of.lanes) announce(of, *lane);
@@ -235,6 +238,7 @@ void control::attached(life& who) {
 void control::ready(life& who, const std::string& said) {
   if (who.now != life::stage::starting) return;
   who.now = life::stage::up;
+  who.next_look = os::clock::now();
   identity& of = *who.of;
   of.said_at_start = said;
   failures_.erase(of.id);
@@ -315,7 +319,7 @@ void control::tell_askers(identity& of, const life& dead, const std::string& how
     life* asker = find_life(lane->memory->incarnation);
     if (asker == nullptr) continue;
     const std::uint64_t head = of.slot(lane->slot).head.load(std::memory_order_seq_cst);
-    send(*asker, wire::frame::verdict, wire::verdict{of.id, dead.id, head}, how);
+    send(*asker, wire::frame::verdict, wire::verdict{of.id, dead.id, head, head}, how);
   }
 }
 

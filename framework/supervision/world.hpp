@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <optional>
@@ -21,6 +22,7 @@
 #include "os/pipe.hpp"
 #include "os/poller.hpp"
 #include "supervision/executor.hpp"
+#include "supervision/hang.hpp"
 #include "supervision/letters.hpp"
 #include "supervision/policy.hpp"
 #include "wire/control.hpp"
@@ -88,6 +90,13 @@ struct life {
   std::optional<wire::leave> leaving;
   std::string leaving_text;
   supervisor_id own_supervisor = 0;  // of the children that it has spawned; 0: none
+
+  hang::watch watched;                     // what it is at
+  hang::nanoseconds look_every = hang::longest_look;
+  std::optional<os::time_point> next_look;  // none: at the sweep
+  std::string hung;                        // why it is killed: it is at something for too long; empty: it is not
+  std::optional<os::time_point> hung_kill;  // at the latest; none: killed already
+  std::future<std::string> standing;       // of a hung one: where it stands
 };
 
 /// A lane into an identity's mailbox, from the moment its sender was told where it starts until its slot is free again.
@@ -168,6 +177,7 @@ struct identity {
   std::string stop_asker;  // whose wish its next stop is; empty: its supervisor's
   bool closed = false;
   bool forgotten = false;
+  bool has_run = false;  // at least one process has been let go
   std::map<wire::incarnation_id, std::uint32_t> holders;  // of a queue: the processes with a handle, and how many
   wire::incarnation_id owner = 0;  // of a process or a queue: who made it
   std::uint64_t tag = 0;           // of a process: its owner's call

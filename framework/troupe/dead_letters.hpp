@@ -42,6 +42,7 @@ struct dead_letter {
     unhandled,        ///< its receiver has no handler for it
     undecodable,      ///< its bytes are not what its type says
     lane_broken,      ///< what lies in the sender's lane is no message; nothing more is read from there
+    cleared,          ///< its receiver was started again, and child_spec::mailbox says that its mailbox is cleared then
   };
   std::uint64_t number = 0;  ///< 1 for the first letter of the program; never reused
   std::chrono::system_clock::time_point time;

@@ -160,11 +160,13 @@ struct lane {
 struct reply_end { identity_id asker; incarnation_id incarnation; std::uint32_t slot; std::uint32_t reserved; };
 struct link { identity_id callee; incarnation_id incarnation; };
 
-/// The callee died. Requests that end at or below `head` had been started, or were quarantined; all others go on.
+/// The callee died. Requests that end at or below `head` had been started, or were quarantined; those that end at or below
+/// `cleared` had not been and never will be; all others go on.
 struct verdict {
   identity_id callee;
   incarnation_id incarnation;
-  std::uint64_t head;  ///< of the asker's lane, after judging
+  std::uint64_t head;     ///< of the asker's lane, after judging
+  std::uint64_t cleared;  ///< `head`, unless the mailbox has been cleared
 };
 
 struct letter {

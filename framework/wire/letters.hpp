@@ -46,6 +46,7 @@ enum class letter_reason : std::uint32_t {
   unhandled,
   undecodable,
   lane_broken,
+  cleared,
 };
 
 /// A letter never crosses the ring's end: what is left there is filled by a pad, of which only the first word counts.

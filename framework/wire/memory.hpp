@@ -158,9 +158,11 @@ struct cursor_header {
   std::uint64_t base_checksum;
   std::uint32_t base_buffer;
   std::uint32_t base_present;
-  /// For people who look from outside; never read by the protocols.
+  /// For people who look from outside, and for the supervisor's look at what the actor is at; never read by the protocols.
   alignas(64) std::atomic<std::uint64_t> handled;
   std::atomic<std::uint64_t> expired;
+  std::atomic<std::uint64_t> asides;  ///< timers, callbacks, hooks that have ended
+  std::atomic<std::uint64_t> aside;   ///< message of the timer that was begun last; 0: what was begun last is none
 };
 static_assert(sizeof(cursor_header) == 256);
 inline constexpr std::uint64_t cursor_slots_offset = 4096;

@@ -112,9 +112,9 @@ void loop::serve() {
     bool busy = turn_of_timers();
     if (endpoint_.callbacks_pending() && !stop_) {
       if (type_.works_in == detail::turns::none) {
-        busy = endpoint_.run_callbacks() || busy;
+        busy = endpoint_.run_callbacks([this] { aside_ended(); }) || busy;
       } else if (endpoint_.callback_due()) {
-        in_turn([&] { endpoint_.run_callbacks(); });
+        in_turn([&] { endpoint_.run_callbacks([this] { aside_ended(); }); });
         busy = true;
       }
     }
@@ -166,7 +166,7 @@ bool loop::turn_of_timers() {
     detail::reader from(due->body.data(), due->body.size());
     bool decoded = false;
     entry->invoke(*actor_, from, decoded);
-  });
+  }, due->id);
   return true;
 }
 
@@ -327,6 +327,12 @@ void loop::close_turn() {
   commit(lane.slot, lane.reader.head());
   mailbox_.finish_passed(lane);
   announce();
+}
+
+/// Progress, to whoever looks from outside.
+void loop::aside_ended() noexcept {
+  auto& count = mailbox_.page().asides;
+  count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
 void loop::announce() {

@@ -72,9 +72,11 @@ class loop final : public detail::worker_context {
               const std::string& why);
   void broken_lane(std::uint32_t slot);
 
-  /// Runs `body` as a turn of its own, if the actor works in turns: a turn without an input record.
+  /// Runs `body`, of the timer's message if there is one, as a turn of its own, if the actor works in turns: a turn
+  /// without an input record.
   template <class Body>
-  void in_turn(Body body);
+  void in_turn(Body body, std::uint64_t message = 0);
+  void aside_ended() noexcept;
   void commit(std::uint32_t slot, std::uint64_t head);
   void handle_in_turn(channel::inbound& lane, const channel::record& record);
   bool goes_alone(const channel::inbound& lane, const channel::record& record) const;
@@ -120,14 +122,19 @@ class loop final : public detail::worker_context {
 };
 
 template <class Body>
-void loop::in_turn(Body body) {
-  if (type_.works_in == detail::turns::none) return body();
+void loop::in_turn(Body body, std::uint64_t message) {
+  mailbox_.page().aside.store(message, std::memory_order_relaxed);
+  if (type_.works_in == detail::turns::none) {
+    body();
+    return aside_ended();
+  }
   close_turn();
   turn_.begin();
   replies_.hold();
   body();
   commit(wire::no_slot, 0);
   announce();
+  aside_ended();
 }
 
 }  // namespace troupe::worker
