@@ -158,6 +158,8 @@ void read_shutdown(const config_field& from, shutdown& to) {
     auto meant = other_word(from.value.text, shutdown_others);
     if (!meant) meant = nearest(from.value.text, special);
     from.wrong("\"brutal_kill\", \"infinity\" or a time such as \"2s\"", meant ? quoted(*meant) : "");
+  } else if (!text && from.value.is != config_value::kind::integer && from.value.is != config_value::kind::real) {
+    from.wrong("\"brutal_kill\", \"infinity\" or a time such as \"2s\"");
   } else if (const auto grace = config_ticks(from, millisecond, true, 0, longest)) {
     to = shutdown::within(milliseconds{static_cast<milliseconds::rep>(*grace)});
   }
@@ -264,8 +266,19 @@ void read_flags(config_table& table, supervisor_spec& to, config_problems& probl
   from.number("max_children", to.max_children, 0, most);
 }
 
+bool stands_for(std::string_view written, std::string_view key) {
+  const std::array<std::string_view, 1> only = {key};
+  const auto meant = other_word(written, key_others);
+  return meant ? *meant == key : nearest(written, only).has_value();
+}
+
 std::string about_key(std::string_view key, bool is_supervisor) {
   const auto is_in = [&](words names) { return std::ranges::find(names, key) != names.end(); };
+  if (!is_supervisor && (key == "child" || key == "children")) {
+    return quoted(key) +
+           ": this child is an actor, and an actor has no children in a file; kind = \"supervisor\" makes it one that "
+           "has";
+  }
   if (!is_supervisor && is_in(only_supervisor)) {
     return quoted(key) + " is for a supervisor, and this child is an actor; kind = \"supervisor\" makes it one";
   }
@@ -277,7 +290,9 @@ std::string about_key(std::string_view key, bool is_supervisor) {
     return quoted(key) + " stands in a table of its own: " + std::string(inner.table) + " = { " + std::string(key) +
            " = ... }";
   }
-  if (const auto meant = other_word(key, key_others)) {
+  const auto meant = other_word(key, key_others);
+  const auto fits = is_supervisor ? words(only_actor) : words(only_supervisor);
+  if (meant && std::ranges::find(fits, *meant) == fits.end()) {
     return quoted(key) + " is no key of " + (is_supervisor ? "a supervisor" : "an actor") + "; did you mean " +
            quoted(*meant) + "?";
   }

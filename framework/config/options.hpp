@@ -23,6 +23,9 @@ void read_flags(detail::config_table& table, supervisor_spec& to, detail::config
 std::span<const std::string_view> actor_keys();
 std::span<const std::string_view> flag_keys();
 
+/// Whether who wrote this key meant `key`.
+bool stands_for(std::string_view written, std::string_view key);
+
 /// A sentence about a key that is not known where it stands, for actors or supervisors.
 std::string about_key(std::string_view key, bool is_supervisor);
 

@@ -33,7 +33,7 @@ class plan_reader {
   void read_supervisor(config_table& table, child_plan& plan, std::size_t depth);
   void read_actor(config_table& table, child_plan& plan);
   void read_children(config_table& table, child_plan& plan, std::size_t depth);
-  bool decide_kind(config_table& table, child_plan& plan);
+  void decide_kind(config_table& table, child_plan& plan);
   std::string read_name(config_table& table);
   void read_count(config_table& table, child_plan& plan);
   void read_made_from(config_table& table, child_plan& plan);
@@ -61,6 +61,28 @@ std::string about_key_of_top(std::string_view key) {
     }
   }
   return about_key(key, true);
+}
+
+/// A key of the actor's config that was written beside args.
+std::string about_key_of(const child_plan& plan, std::string_view key) {
+  const bool has_fields = plan.of != nullptr && plan.of->fields != nullptr;
+  const auto fields = has_fields ? plan.of->fields() : std::vector<detail::config_listed>{};
+  if (std::ranges::find(fields, key, &detail::config_listed::name) != fields.end()) {
+    return quoted(key) + " is of the actor's config; it stands in args = { " + std::string(key) + " = ... }";
+  }
+  const auto* type = plan.table->find("type");
+  if (key == "type" && type->value.text != "worker" && type->value.text != "supervisor" && !plan.is_supervisor) {
+    return "\"type\" is no key of an actor; did you mean \"actor\"?";
+  }
+  return about_key(key, plan.is_supervisor);
+}
+
+/// Whether a key is there that stands for this one, which gets its own complaint.
+bool is_misspelt(const config_value& table, std::string_view key) {
+  return std::ranges::any_of(table.members, [&](const auto& member) {
+    const bool class_as_type = member.key == "type" && key == "actor" && member.value.is == kind::string;
+    return member.key != key && (class_as_type || stands_for(member.key, key));
+  });
 }
 
 // ------------------------------------------------------------------------------------------------------------- the top
@@ -110,6 +132,7 @@ child_plan plan_reader::read_top(const config_value& file) {
 
 std::string plan_reader::read_name(config_table& table) {
   const config_value* value = table.take("name");
+  if (value == nullptr && is_misspelt(table.value(), "name")) return "";
   if (value == nullptr) {
     problems_.error(table.value().at, "a child needs a name, as in name = \"reader\"");
     return "";
@@ -129,34 +152,36 @@ std::string plan_reader::read_name(config_table& table) {
   return *name;
 }
 
-/// An actor unless it says something else. False: that cannot be known.
-bool plan_reader::decide_kind(config_table& table, child_plan& plan) {
+/// An actor unless it says something else, or has what only supervisors have.
+void plan_reader::decide_kind(config_table& table, child_plan& plan) {
   static constexpr std::array<std::string_view, 2> kinds = {"worker", "supervisor"};
   static constexpr std::array<std::string_view, 6> others = {"actor",  "worker",  "process",
                                                              "worker", "program", "worker"};
   if (const config_value* value = table.take("kind")) {
     const auto chosen = config_choice(config_field{"kind", *value, problems_}, kinds, others);
-    if (!chosen) return false;
-    plan.is_supervisor = *chosen == 1;
-    return true;
+    if (chosen) {
+      plan.is_supervisor = *chosen == 1;
+      return;
+    }
   }
-  if (table.has("actor") || table.has("exec")) return true;
+  if (table.has("actor") || table.has("exec")) return;
   for (const auto key : flag_keys()) {
     const auto* member = table.value().find(key);
     if (member == nullptr) continue;
-    problems_.error(table.value().at,
-                    "this child has " + quoted(key) + ", as only supervisors have, but no kind = \"supervisor\"");
+    if (!table.has("kind")) {
+      problems_.error(table.value().at,
+                      "this child has " + quoted(key) + ", as only supervisors have, but no kind = \"supervisor\"");
+    }
     plan.is_supervisor = true;
-    return true;
+    return;
   }
-  return true;
 }
 
 child_plan plan_reader::read_child(const config_value& value, std::size_t depth) {
   child_plan plan;
   plan.table = &value;
   config_table table(value, "", problems_);
-  if (!decide_kind(table, plan)) return plan;
+  decide_kind(table, plan);
   config_table keys(value, plan.is_supervisor ? "a supervisor" : "an actor", problems_);
   const std::string name = read_name(keys);
   keys.take("kind");
@@ -167,7 +192,7 @@ child_plan plan_reader::read_child(const config_value& value, std::size_t depth)
     plan.spec.name = name;
     read_actor(keys, plan);
   }
-  keys.refuse_the_rest([&](std::string_view key) { return about_key(key, plan.is_supervisor); });
+  keys.refuse_the_rest([&](std::string_view key) { return about_key_of(plan, key); });
   return plan;
 }
 
@@ -235,12 +260,13 @@ void plan_reader::read_made_from(config_table& table, child_plan& plan) {
     read_class(config_field{"actor", *actor, problems_}, args, plan);
   } else if (exec != nullptr) {
     read_program(config_field{"exec", *exec, problems_}, args, plan);
-  } else {
+  } else if (!is_misspelt(*plan.table, "actor") && !is_misspelt(*plan.table, "exec")) {
     std::vector<std::string_view> names;
     for (const auto& each : known_.classes.all()) names.push_back(each.name);
     const std::string who = plan.spec.name.empty() ? "this child" : quoted(plan.spec.name);
-    problems_.error(plan.table->at, who + " needs an actor class, as in actor = " +
-                                        quoted(names.empty() ? "Reader" : names[0]) + ", or kind = \"supervisor\"");
+    problems_.error(plan.table->at,
+                    who + " needs an actor class, as in actor = " + quoted(names.empty() ? "Reader" : names[0]) +
+                        ", or kind = \"supervisor\"; this program has: " + listed(names));
   }
 }
 
@@ -264,9 +290,9 @@ void plan_reader::read_program(const config_field& from, const config_value* arg
   }
   if (!config_is_list(from)) return;
   detail::read_field(from, command);
-  if (from.value.items.empty())
-    from.problems.error(from.value.at, "exec: the program is missing, as in exec = [\"prog\"]");
-  if (known_.foreign == nullptr) {
+  if (from.value.items.empty()) {
+    problems_.error(from.value.at, "exec: the program is missing, as in exec = [\"prog\"]");
+  } else if (known_.foreign == nullptr) {
     problems_.error(from.value.at, "exec: this program was built without foreign programs as children");
   } else {
     plan.made = known_.foreign(plan.spec, command);

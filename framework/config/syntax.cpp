@@ -42,13 +42,15 @@ std::size_t letters(std::string_view text) {
       std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
-/// The value around a byte of a line: from behind the last `=`, `,` or `[` to the next `,`, `}`, `]`, comment or end.
+/// The value around a byte of a line: from behind the last `=`, `,` or `[` (of a list over several lines: the line's
+/// begin) to the next `,`, `}`, `]`, comment or end.
 struct span_of_value {
   std::size_t begin, end;
   bool open = false;  ///< it begins with a quote that nothing closes
 };
 std::optional<span_of_value> value_around(std::string_view line, std::size_t at) {
   std::optional<std::size_t> begin;
+  if (line.find('=') == line.npos) begin = 0;
   char quote = 0;
   bool in_braces = false;
   for (std::size_t i = 0; i <= line.size(); ++i) {
@@ -95,19 +97,22 @@ std::string about_number(std::string_view value) {
     if (zeros) return "a number has no zeros in front of it";
     return std::string(value) + " is too large; a number is at most 9223372036854775807";
   }
-  if (value[digits] == ',')
+  if (value[digits] == ',' && digits + 1 < value.size())
     return "a decimal number has a point: " + std::string(value.substr(0, digits)) + "." +
            std::string(value.substr(digits + 1));
   if (value[digits] == '.')
     return std::string(value) + " is no number; a decimal number has digits on both sides of its point";
-  return "a value with a unit stands in quotes; did you mean " + quoted(value) + "?";
+  if (std::isalpha(static_cast<unsigned char>(value[digits])) != 0 || value[digits] == ' ') {
+    return "a value with a unit stands in quotes; did you mean " + quoted(value) + "?";
+  }
+  return "after the number there is something that does not belong there: " + quoted(value.substr(digits));
 }
 
 /// Of a value that is wrong as it stands there.
 std::string about_value(std::string_view value, bool open, std::string_view what) {
   const std::string small = lower(value);
   if (value.empty()) return "a value is missing";
-  if (what.find("escape") != what.npos) {
+  if (what.find("escape sequence") != what.npos) {
     return "in \"double quotes\" \\ begins an escape, and this is none; a text in 'single quotes' is taken as it is";
   }
   if (open) return std::string("this text is not closed: a ") + (value.front() == '\'' ? "'" : "\"") + " is missing";
@@ -127,6 +132,22 @@ std::string about_value(std::string_view value, bool open, std::string_view what
     }
   }
   return quoted(value) + " is no value; text stands in quotes, a number without";
+}
+
+bool says(const syntax_error& error, std::string_view part) { return error.what.find(part) != error.what.npos; }
+
+/// What no repair helps against: a text that cannot be read on. Nothing: it is something else.
+std::string about_the_end(const syntax_error& error, std::string_view line) {
+  const bool list = says(error, "parsing array");
+  const bool table = says(error, "parsing inline table");
+  if (says(error, "utf-8") || says(error, "UTF-8")) return "this is not text in UTF-8";
+  if (line.size() > longest_line) return "this line is no TOML";
+  if (says(error, "dangling comma")) return "a { } on one line does not end with a comma";
+  if (list && says(error, "expected comma")) return "in a list a , or the closing ] is missing here";
+  if (table && (says(error, "expected comma") || says(error, "expected key"))) {
+    return "in a { } on one line a , or the closing } is missing here";
+  }
+  return "";
 }
 
 std::string_view after(std::string_view text, std::string_view part) {
@@ -252,7 +273,7 @@ bool repairs::repair_line_start(const syntax_error& error, config_problems& prob
     }
     return false;
   }
-  if (start.starts_with('{') || start.starts_with('<')) {
+  if (start.starts_with('{') || start.starts_with('<') || (start.ends_with(':') && is_word(start))) {
     problems.error(head, "a tree file is TOML, which this is not; it begins with [supervisor]");
     return false;
   }
@@ -273,57 +294,63 @@ bool repairs::repair_line_start(const syntax_error& error, config_problems& prob
   return false;
 }
 
+/// A key of letters that TOML takes in quotes only.
+bool repairs::repair_key(const syntax_error& error, config_problems& problems) {
+  const std::string_view whole = line(error.line);
+  const auto foreign = [](char c) { return (static_cast<unsigned char>(c) & 0x80) != 0; };
+  std::size_t begin = byte_of(whole, error.column);
+  if (begin >= whole.size() || !foreign(whole[begin])) return false;
+  const auto of_key = [&](char c) { return is_key_letter(c) || foreign(c); };
+  std::size_t end = begin;
+  while (end < whole.size() && of_key(whole[end])) ++end;
+  while (begin > 0 && of_key(whole[begin - 1])) --begin;
+  const std::string_view before = trimmed(whole.substr(0, begin));
+  const bool is_key = before.empty() || before.ends_with('{') || before.ends_with(',');
+  if (!is_key || !trimmed(whole.substr(end)).starts_with('=')) return false;
+  const std::string key = quoted(whole.substr(begin, end - begin));
+  problems.error(original(error.line, static_cast<std::uint32_t>(letters(whole.substr(0, begin)) + 1)),
+                 "a key with such letters stands in quotes; did you mean " + key + "?");
+  replace(error.line, begin, end, key);
+  return true;
+}
+
+bool repairs::repair_key_twice(const syntax_error& error, config_problems& problems) {
+  const std::string_view whole = line(error.line);
+  const std::string_view key = key_of(whole);
+  if (key.empty() || !says(error, "cannot redefine existing")) return false;
+  const std::uint32_t first = line_of_key(key, error.line);
+  const auto column = static_cast<std::uint32_t>(whole.find_first_not_of(" \t") + 1);
+  problems.error(
+      {0, error.line, column},
+      quoted(key) + " is there twice" + (first == 0 ? "" : "; it is in line " + std::to_string(first) + " already"));
+  replace(error.line, 0, whole.size(), "#");
+  return true;
+}
+
+bool repairs::repair_value(const syntax_error& error, config_problems& problems) {
+  const std::string_view whole = line(error.line);
+  const auto value = value_around(whole, byte_of(whole, error.column));
+  if (!value) return false;
+  const std::string_view written = trimmed(whole.substr(value->begin, value->end - value->begin));
+  const std::size_t begin = written.empty() ? value->begin : static_cast<std::size_t>(written.data() - whole.data());
+  problems.error(original(error.line, static_cast<std::uint32_t>(letters(whole.substr(0, begin)) + 1)),
+                 about_value(written, value->open, error.what));
+  return replace_value(error.line, value->begin, value->end);
+}
+
 bool repairs::repair(const syntax_error& error, config_problems& problems) {
   const config_place at = original(error.line, error.column);
-  if (error.what.find("utf-8") != error.what.npos || error.what.find("UTF-8") != error.what.npos) {
-    problems.error(at, "this is not text in UTF-8");
-    return false;
-  }
-  const std::string_view whole = line(error.line);
-  if (whole.size() > longest_line) {
-    problems.error(at, "this line is no TOML");
-    return false;
-  }
-  if (error.what.find("cannot redefine existing") != error.what.npos && !key_of(whole).empty()) {
-    const std::string_view key = key_of(whole);
-    const std::uint32_t first = line_of_key(key, error.line);
-    const auto column = static_cast<std::uint32_t>(whole.find_first_not_of(" \t") + 1);
-    problems.error(
-        {0, error.line, column},
-        quoted(key) + " is there twice" + (first == 0 ? "" : "; it is in line " + std::to_string(first) + " already"));
-    replace(error.line, 0, whole.size(), "#");
-    return true;
-  }
-  const bool within = error.what.find("inline table") != error.what.npos || error.what.find("array") != error.what.npos;
-  const bool list_goes_on =
-      within && error.what.find("saw closing") == error.what.npos &&
-      (error.what.find("expected comma") != error.what.npos || error.what.find("expected key") != error.what.npos);
-  const auto value = value_around(whole, byte_of(whole, error.column));
-  if (list_goes_on) {
-    const bool list = error.what.find("array") != error.what.npos;
-    problems.error(at, list ? "in a list a , or the closing ] is missing here"
-                            : "in a { } on one line a , or the closing } is missing here");
-    return false;
-  }
-  if (error.what.find("dangling comma") != error.what.npos) {
-    problems.error(at, "a { } on one line does not end with a comma");
-    return false;
-  }
-  if (!key_of(whole).empty() || within) {
-    if (!value) {
-      problems.error(at, "this is no TOML: " + std::string(after(error.what, "parsing ")));
-      return false;
-    }
-    const std::string_view written = whole.substr(value->begin, value->end - value->begin);
-    const std::size_t lead =
-        written.size() - (trimmed(written).empty() ? 0 : written.size() - written.find_first_not_of(" \t"));
-    const auto column =
-        static_cast<std::uint32_t>(letters(whole.substr(0, value->begin + (trimmed(written).empty() ? 0 : lead))) + 1);
-    problems.error(original(error.line, column), about_value(trimmed(written), value->open, error.what));
-    return replace_value(error.line, value->begin, value->end);
-  }
   const std::size_t before = problems.errors();
-  const bool repaired = repair_line_start(error, problems);
+  if (repair_key(error, problems)) return true;
+  if (const std::string end = about_the_end(error, line(error.line)); !end.empty()) {
+    problems.error(at, end);
+    return false;
+  }
+  if (repair_key_twice(error, problems)) return true;
+  const bool has_key = !key_of(line(error.line)).empty();
+  const bool in_value = !says(error, "key-value pair") && !says(error, "root table") && !says(error, "table header");
+  const bool repaired = (has_key || in_value) && repair_value(error, problems);
+  if (problems.errors() == before && repair_line_start(error, problems)) return true;
   if (problems.errors() == before) problems.error(at, "this is no TOML: " + std::string(after(error.what, "parsing ")));
   return repaired;
 }

@@ -57,6 +57,9 @@ class repairs {
   void replace(std::uint32_t line, std::size_t begin, std::size_t end, std::string_view by);
   bool replace_value(std::uint32_t line, std::size_t begin, std::size_t end);
   std::uint32_t line_of_key(std::string_view key, std::uint32_t before) const;
+  bool repair_key(const syntax_error& error, detail::config_problems& problems);
+  bool repair_key_twice(const syntax_error& error, detail::config_problems& problems);
+  bool repair_value(const syntax_error& error, detail::config_problems& problems);
   bool repair_line_start(const syntax_error& error, detail::config_problems& problems);
 
   std::string text_;

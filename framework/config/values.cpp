@@ -59,10 +59,13 @@ std::string as_integer(double number) {
 const char* const time_expected = "a time with a unit (ns, us, ms, s, m or h), such as \"10ms\" or \"2s\"";
 const char* const size_expected = "a size with a unit (B, kB, MB, GB, KiB, MiB or GiB), such as \"64KiB\"";
 
-/// A number without quotes and without a unit.
-std::string with_unit(const config_field& from, std::string_view unit) {
-  const bool number = from.value.is == kind::integer || from.value.is == kind::real;
-  return number ? quoted(number_shown(from.value) + std::string(unit)) : "";
+/// A number without quotes and without a unit: who writes thousands thinks of the unit for `many`.
+std::string with_unit(const config_field& from, std::string_view unit, std::string_view many) {
+  const bool whole = from.value.is == kind::integer;
+  const double number = whole ? static_cast<double>(from.value.integer) : from.value.real;
+  if ((!whole && from.value.is != kind::real) || number < 0) return "";
+  const std::string digits = as_integer(number);
+  return quoted((digits.empty() ? number_shown(from.value) : digits) + std::string(number < 1000 ? unit : many));
 }
 
 void wrong_quantity(const config_field& from, const config::no_quantity& problem, const std::string& expected) {
@@ -184,7 +187,7 @@ std::optional<std::string> config_text(const config_field& from) {
 
 std::optional<double> config_ticks(const config_field& from, double tick, bool whole, double least, double most) {
   if (from.value.is != kind::string) {
-    from.wrong(time_expected, with_unit(from, "s"));
+    from.wrong(time_expected, with_unit(from, "s", "ms"));
     return std::nullopt;
   }
   const auto parsed = config::parse_time(from.value.text);
@@ -208,7 +211,7 @@ std::optional<double> config_ticks(const config_field& from, double tick, bool w
 
 std::optional<std::uint64_t> config_size(const config_field& from, std::uint64_t least, std::uint64_t most) {
   if (from.value.is != kind::string) {
-    from.wrong(size_expected, with_unit(from, "B"));
+    from.wrong(size_expected, with_unit(from, "B", "B"));
     return std::nullopt;
   }
   const auto parsed = config::parse_size(from.value.text);

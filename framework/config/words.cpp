@@ -32,6 +32,17 @@ std::string joined(std::span<const std::string_view> words, bool quotes, std::st
   return all;
 }
 
+/// The one word that begins with what was written, as "mem" does for "memory".
+std::optional<std::string_view> only_beginning(std::string_view written, std::span<const std::string_view> words) {
+  std::optional<std::string_view> found;
+  for (const auto word : words) {
+    if (!same(word.substr(0, written.size()), written)) continue;
+    if (found) return std::nullopt;
+    found = word;
+  }
+  return found;
+}
+
 }  // namespace
 
 std::size_t distance(std::string_view a, std::string_view b) {
@@ -63,6 +74,7 @@ std::optional<std::string_view> nearest(std::string_view written, std::span<cons
       best = word;
     }
   }
+  if (!best && written.size() >= 3) return only_beginning(written, words);
   return best;
 }
 
