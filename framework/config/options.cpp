@@ -114,6 +114,17 @@ struct reading {
       if (found) to = milliseconds{static_cast<milliseconds::rep>(*found)};
     });
   }
+  /// 0 is for ever, whatever word people have for it.
+  void time_or_never(std::string_view key, milliseconds& to) const {
+    const auto* member = table.value().find(key);
+    const bool never =
+        member != nullptr && (member->value.text == "infinity" ||
+                              other_word(member->value.text, shutdown_others) == std::string_view("infinity"));
+    if (!never) return time(key, to, 0);
+    with(key, [](const config_field& field) {
+      field.wrong("a time with a unit, such as \"2s\", or \"0s\" for ever", "\"0s\"");
+    });
+  }
   template <class N>
   void size(std::string_view key, N& to, std::uint64_t least, std::uint64_t most) const {
     with(key, [&](const config_field& field) {
@@ -244,8 +255,8 @@ template void read_child_options(config_table&, supervisor_spec&, config_problem
 
 void read_actor_options(config_table& table, child_spec& to, config_problems& problems) {
   const reading from{table, problems};
-  from.time("start_timeout", to.start_timeout, 0);
-  from.time("deadline", to.deadline, 0);
+  from.time_or_never("start_timeout", to.start_timeout);
+  from.time_or_never("deadline", to.deadline);
   from.choice("mailbox", to.mailbox, mailboxes, mailbox_others);
   from.number("standby", to.standby, 0, most_standby);
   read_recycle(table, to.recycle, problems);
@@ -280,7 +291,9 @@ std::string about_key(std::string_view key, bool is_supervisor) {
            "has";
   }
   if (!is_supervisor && is_in(only_supervisor)) {
-    return quoted(key) + " is for a supervisor, and this child is an actor; kind = \"supervisor\" makes it one";
+    return quoted(key) +
+           " is for a supervisor, and this child is an actor; what is for the supervisor above stands before its "
+           "first child, and kind = \"supervisor\" makes this child one";
   }
   if (is_supervisor && is_in(only_actor)) {
     return quoted(key) + " is for an actor, and this is a supervisor; give it to a [[...child]] below";

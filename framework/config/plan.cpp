@@ -159,10 +159,8 @@ void plan_reader::decide_kind(config_table& table, child_plan& plan) {
                                                              "worker", "program", "worker"};
   if (const config_value* value = table.take("kind")) {
     const auto chosen = config_choice(config_field{"kind", *value, problems_}, kinds, others);
-    if (chosen) {
-      plan.is_supervisor = *chosen == 1;
-      return;
-    }
+    plan.is_supervisor = chosen ? *chosen == 1 : nearest(value->text, kinds) == kinds[1];
+    if (chosen || plan.is_supervisor) return;
   }
   if (table.has("actor") || table.has("exec")) return;
   for (const auto key : flag_keys()) {

@@ -50,9 +50,10 @@ struct span_of_value {
 };
 std::optional<span_of_value> value_around(std::string_view line, std::size_t at) {
   std::optional<std::size_t> begin;
-  if (line.find('=') == line.npos) begin = 0;
+  const bool goes_on = line.find('=') == line.npos;
+  if (goes_on) begin = 0;
   char quote = 0;
-  bool in_braces = false;
+  bool in_braces = goes_on;
   for (std::size_t i = 0; i <= line.size(); ++i) {
     const char c = i < line.size() ? line[i] : '\n';
     if (quote != 0 && c != '\n') {
@@ -142,6 +143,7 @@ std::string about_the_end(const syntax_error& error, std::string_view line) {
   const bool table = says(error, "parsing inline table");
   if (says(error, "utf-8") || says(error, "UTF-8")) return "this is not text in UTF-8";
   if (line.size() > longest_line) return "this line is no TOML";
+  if (says(error, "nested value depth")) return "nested too deeply; at most 64 lists and { } in each other";
   if (says(error, "dangling comma")) return "a { } on one line does not end with a comma";
   if (list && says(error, "expected comma")) return "in a list a , or the closing ] is missing here";
   if (table && (says(error, "expected comma") || says(error, "expected key"))) {

@@ -1,5 +1,5 @@
 #define TOML_EXCEPTIONS 0
-#define TOML_MAX_NESTED_VALUES 64
+#define TOML_MAX_NESTED_VALUES 64  // as about_the_end() in syntax.cpp says
 #include <toml++/toml.h>
 
 #include "config/toml.hpp"
@@ -120,6 +120,11 @@ void move_to(config_value& value, config_place at) {
 std::optional<config_value> read_toml(std::string_view text, config_problems& problems) {
   if (const auto at = too_many_points(text)) {
     problems.error(*at, "a name with more than " + std::to_string(most_points) + " points: nested too deeply");
+    return std::nullopt;
+  }
+  if (const std::size_t zero = text.find('\0'); zero != text.npos) {
+    const auto line = static_cast<std::uint32_t>(1 + std::ranges::count(text.substr(0, zero), '\n'));
+    problems.error({0, line, 1}, "this is not text; it has a byte 0 in it");
     return std::nullopt;
   }
   repairs source(text);

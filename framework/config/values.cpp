@@ -63,7 +63,7 @@ const char* const size_expected = "a size with a unit (B, kB, MB, GB, KiB, MiB o
 std::string with_unit(const config_field& from, std::string_view unit, std::string_view many) {
   const bool whole = from.value.is == kind::integer;
   const double number = whole ? static_cast<double>(from.value.integer) : from.value.real;
-  if ((!whole && from.value.is != kind::real) || number < 0) return "";
+  if ((!whole && from.value.is != kind::real) || !(number >= 0 && number < 1e15)) return "";
   const std::string digits = as_integer(number);
   return quoted((digits.empty() ? number_shown(from.value) : digits) + std::string(number < 1000 ? unit : many));
 }

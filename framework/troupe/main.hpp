@@ -124,7 +124,7 @@ int main(int argc, char** argv, const options& how = {}) {
   const std::vector<detail::config_class> classes{detail::class_of<Actors>()...};
   const detail::command wanted = detail::read_command(argc, argv, classes, nullptr, how);
   if (!wanted.tree) return wanted.exit_code;
-  return run<Actors...>(argc, argv, wanted.how, [&](auto& sys) {
+  return run<Actors...>(argc, argv, wanted.how, [&](system& sys) {
     sys.spawn(*wanted.tree);
     sys.wait();
   });
