@@ -56,7 +56,7 @@ struct classes_and_programs {
 
 /// Supervisors in each other, at most; children of the whole tree, at most, spare processes included.
 inline constexpr std::size_t deepest_supervisor = 32;
-inline constexpr std::uint64_t most_processes = 10'000;
+inline constexpr std::uint64_t most_processes = 4096;
 
 /// Reads the file's tables. What is wrong with single keys is said; the rules between them are not looked at.
 child_plan read_plan(const detail::config_value& file, const classes_and_programs& known,

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -30,6 +33,12 @@ template <class T>
 concept base_fields = requires(const T& item) {
   *item.base_ptr;
 };
+
+/// CEREAL_NVP(r.low) in a free serialize function names "low".
+constexpr std::string_view field_name(std::string_view spelled) {
+  const std::size_t end = spelled.find_last_of(".>");
+  return end == spelled.npos ? spelled : spelled.substr(end + 1);
+}
 
 template <class T>
 inline constexpr bool is_map_by_text = category_of<T> == category::map&& requires {
@@ -59,7 +68,7 @@ class field_visitor {
   template <class T>
   void one(T& item) {
     if constexpr (named_field<T>) {
-      each_(std::string_view(item.name), item.value);
+      each_(field_name(item.name), item.value);
     } else if constexpr (base_fields<T>) {
       visit_fields(*item.base_ptr, each_);
     } else {
