@@ -199,6 +199,7 @@ void program::tree_ended(policy::outcome how, const std::string& text) {
     gave_up_ = true;
     endpoint_->interrupt_from_outside(error(errc::gave_up, text));
   }
+  stop();  // the root may have ended by auto_shutdown, and main waits
   const std::lock_guard lock(ended_mutex_);
   if (!std::exchange(ended_, true) && signal_ != 0) limit_main();
   changed_.notify_all();

@@ -4,6 +4,7 @@
 /// ref.hpp, task.hpp, process.hpp, pipe.hpp, queue.hpp; codec_cereal.hpp only where messages hold more than plain bytes.
 
 #include <troupe/actor.hpp>
+#include <troupe/byte_count.hpp>
 #include <troupe/certificate.hpp>
 #include <troupe/child_spec.hpp>
 #include <troupe/codec_cereal.hpp>

@@ -1,0 +1,193 @@
+// PROGRAM run, check, actors: the command line of a program whose tree stands in a file.
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+
+#include <troupe/main.hpp>
+
+#include "config/plan.hpp"
+#include "config/toml.hpp"
+
+namespace troupe::detail {
+
+using namespace config;
+
+namespace {
+
+constexpr int usage_code = 64;
+constexpr int wrong_file_code = 65;
+constexpr int no_file_code = 66;
+
+/// A tree and what was said about it.
+struct loaded {
+  config_value file;
+  child_plan top;
+};
+
+/// The file's text; or why there is none.
+struct text_or_reason {
+  std::optional<std::string> text;
+  std::string reason;
+};
+
+/// A pipe or a device gives what it gives, up to the limit.
+text_or_reason read_file(const std::string& path) {
+  std::error_code failed;
+  const auto status = std::filesystem::status(path, failed);
+  if (!std::filesystem::exists(status)) return {{}, failed ? failed.message() : "there is no such file"};
+  if (std::filesystem::is_directory(status)) return {{}, "it is a directory"};
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return {{}, "it may not be read"};
+  std::string text(largest_file + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (in.bad()) return {{}, "reading it failed"};
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (text.size() > largest_file) return {{}, "it has more than " + std::to_string(largest_file) + " bytes"};
+  return {std::move(text), ""};
+}
+
+void load(const std::string& text, const std::vector<std::string>& sets, const classes_and_programs& known, loaded& to,
+          config_problems& problems) {
+  auto file = read_toml(text, problems);
+  if (!file) return;
+  to.file = std::move(*file);
+  std::uint32_t number = 0;
+  for (const auto& set : sets) apply_set(to.file, set, ++number, problems);
+  to.top = read_plan(to.file, known, problems);
+  check_rules(to.top, problems);
+}
+
+void print(const config_problems& problems, const std::string& path, const std::vector<std::string>& sets) {
+  for (const auto& each : problems.in_order()) {
+    if (each.at.set > 0) {
+      std::cerr << "--set " << sets[each.at.set - 1];
+    } else {
+      std::cerr << path << ":" << each.at.line << ":" << each.at.column;
+    }
+    std::cerr << ": " << (each.warning ? "warning: " : "") << each.text << "\n";
+  }
+}
+
+struct counted {
+  std::uint64_t supervisors = 0, actors = 0;
+};
+void count(const child_plan& plan, counted& to) {
+  ++to.supervisors;
+  for (const auto& child : plan.children) {
+    if (child.is_supervisor) {
+      count(child, to);
+    } else {
+      to.actors += child.count == 0 ? 1 : child.count;
+    }
+  }
+}
+
+std::string amount(std::uint64_t number, const std::string& what) {
+  return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
+}
+
+void print_classes(const class_list& classes) {
+  for (const auto& each : classes.all()) {
+    std::cout << each.name << "\n";
+    if (each.is->one_shot) std::cout << "  one-shot: does one job and ends\n";
+    if (each.is->fields == nullptr) std::cout << "  takes no args\n";
+    if (each.is->fields == nullptr) continue;
+    const auto fields = each.is->fields();
+    std::size_t width = 0;
+    for (const auto& field : fields) width = std::max(width, field.name.size());
+    for (const auto& field : fields) {
+      std::cout << "  " << field.name << std::string(width - field.name.size() + 2, ' ') << field.type;
+      if (!field.value.empty()) std::cout << "; default " << field.value;
+      std::cout << "\n";
+    }
+  }
+}
+
+/// The top supervisor's own limits are the program's: when it gives up, or ends by auto_shutdown, the program ends.
+options with_root(options how, child_plan& top) {
+  const bool ends_itself = top.flags.auto_shutdown != auto_shutdown::never;
+  how.supervisor.max_restarts = 0;
+  if (ends_itself) {
+    top.flags.restart = restart::transient;
+    top.flags.significant = true;
+    how.supervisor.auto_shutdown = auto_shutdown::any_significant;
+  }
+  return how;
+}
+
+supervisor as_supervisor(const tree_node& node) {
+  supervisor made(node.spec);
+  for (const auto& child : node.children) made.child(child);
+  return made;
+}
+
+struct wanted {
+  std::string file;
+  std::vector<std::string> sets;
+  std::string log = "text";
+};
+
+void add_file_options(CLI::App& command, wanted& to) {
+  command.add_option("FILE", to.file, "The tree, in TOML")->required();
+  command.add_option("--set", to.sets, "path=value: replaces a value of the file, as in supervisor.max_restarts=3")
+      ->allow_extra_args(false);
+}
+
+command run_or_check(const wanted& what, bool run, const classes_and_programs& known, const options& how) {
+  const auto read = read_file(what.file);
+  if (!read.text) {
+    std::cerr << what.file << ": cannot be read: " << read.reason << "\n";
+    return {no_file_code, {}, {}};
+  }
+  loaded tree;
+  config_problems problems;
+  load(*read.text, what.sets, known, tree, problems);
+  if (problems.errors() == 0 && !run) look_for_traps(tree.top, problems);
+  print(problems, what.file, what.sets);
+  if (problems.errors() > 0) return {wrong_file_code, {}, {}};
+  if (run) {
+    options chosen = with_root(how, tree.top);
+    if (what.log == "none") chosen.log = false;
+    return {0, as_supervisor(make_tree(tree.top)), chosen};
+  }
+  counted all;
+  count(tree.top, all);
+  std::cout << what.file << ": no errors; " << amount(all.supervisors, "supervisor") << ", "
+            << amount(all.actors, "actor") << "\n";
+  return {};
+}
+
+}  // namespace
+
+command read_command(int argc, const char* const* argv, std::span<const config_class> classes, foreign_maker foreign,
+                     const options& how) {
+  const std::string name = argc > 0 ? std::filesystem::path(argv[0]).filename().string() : "program";
+  CLI::App app("Runs a supervision tree that stands in a file.", name);
+  app.require_subcommand(1);
+  wanted what;
+  auto* const run = app.add_subcommand("run", "Starts the tree of a file; ends with it, or at a signal");
+  add_file_options(*run, what);
+  run->add_option("--log", what.log, "What the supervisor writes to standard error")
+      ->check(CLI::IsMember({"text", "none"}))
+      ->capture_default_str();
+  auto* const check = app.add_subcommand("check", "Says what is wrong, or looks wrong, with a file; starts nothing");
+  add_file_options(*check, what);
+  auto* const actors = app.add_subcommand("actors", "Lists the actor classes of this program and their config");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return {app.exit(e) == 0 ? 0 : usage_code, {}, {}};
+  }
+  const class_list list(classes);
+  if (*actors) {
+    print_classes(list);
+    return {};
+  }
+  return run_or_check(what, static_cast<bool>(*run), {list, foreign}, how);
+}
+
+}  // namespace troupe::detail

@@ -1,0 +1,127 @@
+// The rules between keys and between children: what a supervisor would refuse, said before anything starts.
+
+#include <map>
+
+#include "config/plan.hpp"
+#include "config/words.hpp"
+
+namespace troupe::config {
+
+using detail::config_place;
+using detail::config_problems;
+
+namespace {
+
+std::string place_of(config_place at) {
+  return at.set == 0 ? "the one in line " + std::to_string(at.line) : "the one of a --set";
+}
+
+class rules {
+ public:
+  explicit rules(config_problems& problems) : problems_(problems) {}
+
+  void check_supervisor(const child_plan& plan) {
+    take_name(plan);
+    check_combinations(plan);
+    for (const auto& child : plan.children) {
+      check_significant(plan, child);
+      if (child.is_supervisor) {
+        check_supervisor(child);
+      } else {
+        take_name(child);
+        count_processes(child);
+      }
+    }
+  }
+
+ private:
+  void check_combinations(const child_plan& plan) {
+    const auto& flags = plan.flags;
+    const bool simple = flags.strategy == strategy::simple_one_for_one;
+    if (simple && flags.auto_shutdown != auto_shutdown::never) {
+      problems_.error(plan.at("auto_shutdown"),
+                      "auto_shutdown: a simple_one_for_one supervisor has none, since its children "
+                      "cannot be significant");
+    }
+    if (flags.max_children > 0 && !simple) {
+      problems_.error(plan.at("max_children"),
+                      "max_children: it is for strategy = \"simple_one_for_one\", whose children are "
+                      "started at run time");
+    }
+    if (simple) check_template(plan);
+  }
+
+  void check_template(const child_plan& plan) {
+    if (plan.children.size() != 1) {
+      problems_.error(plan.children.empty() ? plan.at("strategy") : plan.children[1].table->at,
+                      "a simple_one_for_one supervisor has exactly one child, from which all are made; this one has " +
+                          std::to_string(plan.children.size()));
+    }
+    for (const auto& child : plan.children) {
+      if (child.is_supervisor) {
+        problems_.error(child.at("kind"), "the children of a simple_one_for_one supervisor are actors");
+      }
+      if (child.count > 0) {
+        problems_.error(child.at("count"),
+                        "count: the children of a simple_one_for_one supervisor are started at run time; "
+                        "max_children of the supervisor limits them");
+      }
+    }
+  }
+
+  void check_significant(const child_plan& above, const child_plan& child) {
+    if (!child.significant()) return;
+    if (child.restart() == restart::permanent) {
+      problems_.error(child.at("significant"), "significant: " + quoted(child.name()) +
+                                                   " is permanent, so it is always restarted and its end never counts; "
+                                                   "significant needs restart = \"transient\" or \"temporary\"");
+    }
+    if (above.flags.auto_shutdown == auto_shutdown::never) {
+      problems_.error(child.at("significant"),
+                      "significant: " + quoted(above.name()) +
+                          " does not look at it; it needs auto_shutdown = \"any_significant\" or "
+                          "\"all_significant\"");
+    }
+  }
+
+  void take_name(const child_plan& plan) {
+    if (plan.name().empty()) return;
+    for (const auto& name : plan.names()) {
+      if (name == "main") problems_.error(plan.at("name"), "the name \"main\" is that of the program's main function");
+      const auto [other, fresh] = taken_.try_emplace(name, &plan);
+      if (fresh) continue;
+      const child_plan& first = *other->second;
+      const bool whole = !first.is_top || first.table->find("name") != nullptr;
+      problems_.error(plan.at("name"), "the name " + quoted(name) + " is taken by " +
+                                           (whole ? place_of(first.at("name")) : "[supervisor] itself") +
+                                           "; each name is there once in a program");
+      return;
+    }
+  }
+
+  void count_processes(const child_plan& child) {
+    const std::uint64_t copies = child.count == 0 ? 1 : child.count;
+    const std::uint64_t more = copies * (1 + child.spec.standby);
+    const bool told = processes_ > most_processes;
+    processes_ += more;
+    if (told || processes_ <= most_processes) return;
+    const bool alone = more > most_processes && child.spec.standby > 0;
+    problems_.error(child.at("count"),
+                    (alone ? std::to_string(copies) + " with standby = " + std::to_string(child.spec.standby) +
+                                 " are " + std::to_string(more) + " processes"
+                           : "the tree has " + std::to_string(processes_) + " processes up to here") +
+                        "; at most " + std::to_string(most_processes));
+  }
+
+  config_problems& problems_;
+  std::map<std::string, const child_plan*, std::less<>> taken_;
+  std::uint64_t processes_ = 0;
+};
+
+}  // namespace
+
+void check_rules(const child_plan& top, config_problems& problems) {
+  if (top.table != nullptr) rules(problems).check_supervisor(top);
+}
+
+}  // namespace troupe::config

@@ -1,0 +1,130 @@
+#include "config/words.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+#include <troupe/detail/config_value.hpp>
+
+namespace troupe::config {
+
+namespace {
+
+constexpr std::size_t longest_word = 64;
+constexpr std::size_t longest_shown = 60;
+
+char plain(char c) {
+  if (c >= 'A' && c <= 'Z') return static_cast<char>(c - 'A' + 'a');
+  return c == '-' ? '_' : c;
+}
+
+/// One letter wrong in a short word, two or three in a longer one.
+std::size_t near_enough(std::size_t length) { return length <= 3 ? 1 : length <= 7 ? 2 : 3; }
+
+bool same(std::string_view a, std::string_view b) { return std::ranges::equal(a, b, {}, plain, plain); }
+
+std::string joined(std::span<const std::string_view> words, bool quotes, std::string_view last) {
+  std::string all;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (i > 0) all += i + 1 == words.size() ? last : ", ";
+    all += quotes ? quoted(words[i]) : std::string(words[i]);
+  }
+  return all;
+}
+
+/// The one word that begins with what was written, as "mem" does for "memory".
+std::optional<std::string_view> only_beginning(std::string_view written, std::span<const std::string_view> words) {
+  std::optional<std::string_view> found;
+  for (const auto word : words) {
+    if (!same(word.substr(0, written.size()), written)) continue;
+    if (found) return std::nullopt;
+    found = word;
+  }
+  return found;
+}
+
+}  // namespace
+
+std::size_t distance(std::string_view a, std::string_view b) {
+  if (a.size() > longest_word || b.size() > longest_word) return longest_word;
+  using row = std::array<std::size_t, longest_word + 1>;
+  row before_last{}, last{}, now{};
+  for (std::size_t j = 0; j <= b.size(); ++j) last[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    now[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const bool equal = plain(a[i - 1]) == plain(b[j - 1]);
+      now[j] = std::min({last[j] + 1, now[j - 1] + 1, last[j - 1] + (equal ? 0 : 1)});
+      const bool swapped = i > 1 && j > 1 && plain(a[i - 1]) == plain(b[j - 2]) && plain(a[i - 2]) == plain(b[j - 1]);
+      if (swapped) now[j] = std::min(now[j], before_last[j - 2] + 1);
+    }
+    before_last = last;
+    last = now;
+  }
+  return last[b.size()];
+}
+
+std::optional<std::string_view> nearest(std::string_view written, std::span<const std::string_view> words) {
+  std::optional<std::string_view> best;
+  std::size_t least = near_enough(written.size()) + 1;
+  for (const auto word : words) {
+    const std::size_t away = distance(written, word);
+    if (away < std::min(least, std::max(word.size(), std::size_t{1}))) {
+      least = away;
+      best = word;
+    }
+  }
+  if (!best && written.size() >= 3) return only_beginning(written, words);
+  return best;
+}
+
+std::optional<std::string_view> other_word(std::string_view written, std::span<const std::string_view> pairs) {
+  for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
+    if (same(written, pairs[i])) return pairs[i + 1];
+  }
+  return std::nullopt;
+}
+
+std::string alternatives(std::span<const std::string_view> words) { return joined(words, true, " or "); }
+std::string listed(std::span<const std::string_view> words) { return joined(words, false, ", "); }
+
+std::string quoted(std::string_view text) {
+  static constexpr std::string_view digits = "0123456789abcdef";
+  std::string shown = "\"";
+  for (const char c : text.substr(0, longest_shown)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      shown += '\\';
+      shown += c;
+    } else if (c == '\n') {
+      shown += "\\n";
+    } else if (c == '\t') {
+      shown += "\\t";
+    } else if (byte < 0x20 || byte == 0x7f) {
+      shown += "\\u00";
+      shown += digits[byte >> 4];
+      shown += digits[byte & 15];
+    } else {
+      shown += c;
+    }
+  }
+  // A letter of several bytes is not cut in the middle.
+  if (text.size() > longest_shown) {
+    while (!shown.empty() && (static_cast<unsigned char>(shown.back()) & 0x80) != 0) shown.pop_back();
+    shown += "...";
+  }
+  return shown + "\"";
+}
+
+}  // namespace troupe::config
+
+namespace troupe::detail {
+
+std::string config_quoted(std::string_view text) { return config::quoted(text); }
+
+std::string config_suggestion(std::string_view written, std::span<const std::string_view> words) {
+  const auto meant = config::nearest(written, words);
+  return meant ? "; did you mean " + config::quoted(*meant) + "?" : "";
+}
+
+}  // namespace troupe::detail

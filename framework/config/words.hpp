@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace troupe::config {
+
+/// How many letters must be changed, added, taken away or swapped with their neighbour; capitals, and - for _, are the
+/// same. Words of more than 64 letters are as far apart as can be.
+std::size_t distance(std::string_view a, std::string_view b);
+
+/// The word that is meant by `written`, if there is one near enough.
+std::optional<std::string_view> nearest(std::string_view written, std::span<const std::string_view> words);
+
+/// What people write for a word, in pairs: {"always", "permanent", ...}.
+std::optional<std::string_view> other_word(std::string_view written, std::span<const std::string_view> pairs);
+
+/// `"a", "b" or "c"`
+std::string alternatives(std::span<const std::string_view> words);
+/// `a, b, c`
+std::string listed(std::span<const std::string_view> words);
+
+/// The text between double quotes, on one line, cut when it is long; whatever bytes it has.
+std::string quoted(std::string_view text);
+
+}  // namespace troupe::config

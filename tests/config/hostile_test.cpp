@@ -1,0 +1,84 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "config/common.hpp"
+
+using namespace tests;
+
+namespace {
+
+std::string repeated(const std::string& part, std::size_t count) {
+  std::string all;
+  for (std::size_t i = 0; i < count; ++i) all += part;
+  return all;
+}
+
+/// Something is said, and the program goes on.
+void refuses(const std::string& text) {
+  const scratch_file file(text);
+  const auto got = say({"check", file.path()});
+  CHECK(got.exit_code == 65);
+  CHECK(!got.text.empty());
+}
+
+TEST_CASE("deep nesting is refused, not followed") {
+  refuses("[supervisor]\nx = " + repeated("[", 100'000) + repeated("]", 100'000) + "\n");
+  refuses("[supervisor]\nx = " + repeated("{a=", 100'000) + "1" + repeated("}", 100'000) + "\n");
+  refuses("[supervisor" + repeated(".a", 100'000) + "]\n");
+  refuses("supervisor" + repeated(".a", 100'000) + " = 1\n");
+  refuses("supervisor" + repeated(" . \"a\"", 100'000) + " = 1\n");
+  refuses("[supervisor" + repeated(".a", 60) + "]\nb" + repeated(".c", 60) + " = " + repeated("{d.e.f.g = ", 20) + "1" +
+          repeated("}", 20) + "\n");
+}
+
+TEST_CASE("huge numbers, long lines and many errors are refused in bounded time") {
+  refuses("[supervisor]\nmax_restarts = " + std::string(100'000, '9') + "\n");
+  refuses("[supervisor]\nwithin = \"" + std::string(100'000, '9') + "s\"\n");
+  refuses("[supervisor]\nwithin = \"1e400s\"\n");
+  refuses("[supervisor]\nname = \"" + std::string(200'000, 'x') + "\"\n");
+  refuses("[supervisor]\n" + std::string(200'000, 'x') + " = 1\n");
+  refuses("[supervisor]\n" + repeated("x = y\n", 10'000));
+  refuses("[supervisor]\n" + repeated("[[supervisor.child]]\nname = 1\n", 5'000));
+}
+
+TEST_CASE("a file beyond the limit and an endless one are not read to their end") {
+  const scratch_file large(std::string((1 << 20) + 1, '#'));
+  const auto got = say({"check", large.path()});
+  CHECK(got.exit_code == 66);
+  CHECK(got.text == large.path() + ": cannot be read: it has more than 1048576 bytes\n");
+  CHECK(say({"check", "/dev/zero"}).exit_code == 66);
+  CHECK(say({"check", "/dev/null"}).exit_code == 65);
+}
+
+TEST_CASE("whatever single bytes of a file are changed, it is right or the errors say where") {
+  const std::string right = read(TESTS_CONFIG "/right/every_key.toml");
+  std::mt19937 chance(4711);
+  const auto below = [&](std::size_t n) { return std::uniform_int_distribution<std::size_t>(0, n - 1)(chance); };
+  const std::string letters = "[]{}=.,\"'#\n\\ -0a\xff\xc3";
+  for (int round = 0; round < 1500; ++round) {
+    std::string text = right;
+    for (std::size_t changes = 1 + below(3); changes > 0; --changes) {
+      const std::size_t at = below(text.size());
+      switch (below(3)) {
+        case 0:
+          text[at] = letters[below(letters.size())];
+          break;
+        case 1:
+          text.erase(at, 1 + below(5));
+          break;
+        default:
+          text.insert(at, 1, letters[below(letters.size())]);
+      }
+    }
+    CAPTURE(text);
+    const scratch_file file(text);
+    const auto got = say({"check", file.path()});
+    CHECK((got.exit_code == 0 || got.exit_code == 65));
+    CHECK(!got.text.empty());
+    if (got.exit_code == 65) CHECK(got.text.find(":") != std::string::npos);
+  }
+}
+
+}  // namespace
