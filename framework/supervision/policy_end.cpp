@@ -79,6 +79,8 @@ void turn::take_reload(const reload& wanted) {
   s_.window.set(s_.flags.max_restarts, s_.flags.within);
   replace_children(wanted.children);
   say(wanted.call, result::ok);
+  declare_abandoned();
+  start_the_rest(false);
 }
 
 std::string turn::wrong_with_reload(const reload& wanted) {

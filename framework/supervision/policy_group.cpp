@@ -65,7 +65,7 @@ void turn::begin_group(child& dead, instant delay) {
 void turn::enlist(std::uint64_t from) {
   for (auto i = s_.children.lower_bound(from); i != s_.children.end();) {
     child& c = (i++)->second;
-    const bool dropped = c.adopted && c.def.rules.restart == restart::temporary;
+    const bool dropped = c.adopted && !c.starter && c.def.rules.restart == restart::temporary;
     c.left_out = false;
     if (lives(c.is)) continue;
     dropped ? erase(c) : void(c.is = child_state::waiting);
@@ -94,7 +94,8 @@ void turn::stop_next_of_group() {
 void turn::finish_stop_in_group(child& c) {
   const auto stoppers = std::exchange(c.stoppers, {});
   const auto starter = stoppers.empty() ? std::nullopt : std::exchange(c.starter, {});
-  const bool stays = c.adopted ? c.def.rules.restart != restart::temporary : stoppers.empty();
+  const bool start_is_due = stoppers.empty() && (c.starter || !c.adopted);
+  const bool stays = start_is_due || (c.adopted && c.def.rules.restart != restart::temporary);
   stays ? void(c.is = child_state::waiting) : erase(c);
   if (starter) say(*starter, result::start_failed, "terminated before it was up");
   for (const call_id call : stoppers) say(call, result::ok);
@@ -150,14 +151,16 @@ void turn::start_the_rest(bool also_stopped) {
   start_next();
 }
 
-/// Those that are down only because of a restart that has been cancelled: nothing starts them any more.
+/// Those that are down only because of a restart that has been cancelled, or that has another strategy by now: nothing
+/// starts them any more.
 void turn::declare_abandoned() {
+  const bool alone = s_.flags.strategy == strategy::one_for_one;
   const bool one_for_all = s_.flags.strategy == strategy::one_for_all;
   const auto retries = [](const auto& each) { return each.second.is == child_state::retrying; };
   bool hope = one_for_all && std::ranges::any_of(s_.children, retries);
   for (auto& each : s_.children) {
     child& c = each.second;
-    hope = hope || retries(each);
+    hope = hope || (retries(each) && !alone);
     if (!hope && c.is == child_state::down && !c.declared) set_down(c);
   }
 }

@@ -1,19 +1,21 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
-#include <algorithm>
 #include <random>
 #include <set>
 #include <sstream>
 #include <string>
 #include <vector>
 
-// Histories of one supervisor, as text: what a real Erlang supervisor, a model of it, and the policy live through alike.
+// Histories of one supervisor, as text: what a real Erlang supervisor, a model of it, and the policy live through
+// alike.
 //
 //   flags STRATEGY INTENSITY AUTO_SHUTDOWN        the first line
 //   child ID RESTART SIGNIFICANT TYPE             the children that it starts with
-//   fates F...                                    how the next starts go, in turn: o up, e error, i ignore; p: an error,
+//   fates F...                                    how the next starts go, in turn: o up, e error, i ignore; p: an
+//   error,
 //                                                 and before it the next operation comes in, ahead of the retry. Later
 //                                                 ones come up.
 //   boot                                          all children are started
@@ -77,12 +79,24 @@ class generator {
   void operation(lines& all) {
     if (draw(3) == 0) all.push_back(fates(simple_ ? "ooeep" : "ooeeppi"));
     switch (draw(12)) {
-      case 0: case 1: all.push_back("start " + any_child()); break;
-      case 2: all.push_back("terminate " + id()); break;
-      case 3: all.push_back("restart " + id()); break;
-      case 4: all.push_back("delete " + id()); break;
-      case 5: draw(3) == 0 && !simple_ ? reload(all) : exits(all); break;
-      default: exits(all);
+      case 0:
+      case 1:
+        all.push_back("start " + any_child());
+        break;
+      case 2:
+        all.push_back("terminate " + id());
+        break;
+      case 3:
+        all.push_back("restart " + id());
+        break;
+      case 4:
+        all.push_back("delete " + id());
+        break;
+      case 5:
+        draw(3) == 0 && !simple_ ? reload(all) : exits(all);
+        break;
+      default:
+        exits(all);
     }
   }
   void exits(lines& all) {

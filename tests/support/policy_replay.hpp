@@ -128,14 +128,14 @@ class policy_replay {
     say(std::string("report ") + names[std::size_t(a.what)] + (is_simple() ? "" : " " + std::to_string(a.id)));
   }
   void on(const policy::answer& a) {
-    constexpr std::array names{"ok",           "already_present", "already_started", "running",
-                               "restarting",   "not_found",       "start_failed",    "gave_up",
-                               "stopping",     "ignored",         "bad_spec",        "too_many",
-                               "simple_one_for_one"};
+    constexpr std::array names{"ok",        "already_present", "already_started",   "running",  "restarting",
+                               "not_found", "start_failed",    "gave_up",           "stopping", "ignored",
+                               "bad_spec",  "too_many",        "simple_one_for_one"};
     if (a.call == boot_ || a.call == stop_ || over_) return;
     std::string name = names[std::size_t(a.what)];
     if (name == "gave_up" || name == "stopping") return;
-    if (const auto g = gone_.find(a.call); g != gone_.end() && g->second && is_simple() && name == "not_found") name = "ok";
+    if (const auto g = gone_.find(a.call); g != gone_.end() && g->second && is_simple() && name == "not_found")
+      name = "ok";
     say("answer " + name);
   }
   void on(const policy::ended&) {
@@ -156,8 +156,8 @@ class policy_replay {
     }
     say(text);
     const auto n = policy::count_children(*state_);
-    say("count " + std::to_string(n.specs) + " " + std::to_string(n.active) + " " + std::to_string(n.supervisors) + " " +
-        std::to_string(n.workers));
+    say("count " + std::to_string(n.specs) + " " + std::to_string(n.active) + " " + std::to_string(n.supervisors) +
+        " " + std::to_string(n.workers));
   }
 
   const lines* history_ = nullptr;

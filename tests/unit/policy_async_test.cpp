@@ -51,8 +51,7 @@ class world {
     }
     RC_ASSERT(open_.empty());
     RC_ASSERT(!at_end || (over_ && processes_.empty()));
-    for (const auto& c : which_children(state_))
-      RC_ASSERT(c.is == child_state::up || c.is == child_state::down);
+    for (const auto& c : which_children(state_)) RC_ASSERT(c.is == child_state::up || c.is == child_state::down);
     RC_ASSERT(state_.held.empty() && !state_.together);
   }
   void end_it() {
@@ -115,14 +114,25 @@ class world {
 
   event choose() {
     switch (draw(16)) {
-      case 0: case 1: return start_child{call(), def(any_id())};
-      case 2: return terminate_child{call(), any_id()};
-      case 3: return restart_child{call(), any_id()};
-      case 4: return delete_child{call(), any_id()};
-      case 5: return boot();
-      case 6: return changes();
-      case 7: case 8: case 9: return next_retry();
-      default: return process_event();
+      case 0:
+      case 1:
+        return start_child{call(), def(any_id())};
+      case 2:
+        return terminate_child{call(), any_id()};
+      case 3:
+        return restart_child{call(), any_id()};
+      case 4:
+        return delete_child{call(), any_id()};
+      case 5:
+        return boot();
+      case 6:
+        return changes();
+      case 7:
+      case 8:
+      case 9:
+        return next_retry();
+      default:
+        return process_event();
     }
   }
   event boot() {
