@@ -50,6 +50,11 @@ std::string about_top_key(std::string_view key) {
   if (key == "child" || key == "children")
     return quoted(key) + " stands in a supervisor; did you mean [[supervisor.child]]?";
   if (std::ranges::find(keys, key) != keys.end()) return quoted(key) + " stands in [supervisor], below that line";
+  for (const std::string_view own : {"name", "actor", "args", "restart", "shutdown", "backoff", "budget", "limits"}) {
+    if (key == own) return quoted(key) + " stands in a child, below [[supervisor.child]]";
+  }
+  const std::array<std::string_view, 1> only = {top_name};
+  if (!nearest(key, only)) return quoted(key) + " is no part of a tree file, which has [supervisor] alone";
   return "";
 }
 

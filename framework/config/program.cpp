@@ -38,7 +38,8 @@ struct text_or_reason {
 text_or_reason read_file(const std::string& path) {
   std::error_code failed;
   const auto status = std::filesystem::status(path, failed);
-  if (!std::filesystem::exists(status)) return {{}, failed ? failed.message() : "there is no such file"};
+  if (status.type() == std::filesystem::file_type::not_found) return {{}, "there is no such file"};
+  if (failed) return {{}, failed.message()};
   if (std::filesystem::is_directory(status)) return {{}, "it is a directory"};
   std::ifstream in(path, std::ios::binary);
   if (!in) return {{}, "it may not be read"};

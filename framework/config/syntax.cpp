@@ -135,6 +135,27 @@ std::string about_value(std::string_view value, bool open, std::string_view what
   return quoted(value) + " is no value; text stands in quotes, a number without";
 }
 
+/// What the reader names: "cannot redefine existing string 'name'".
+std::string_view in_single_quotes(std::string_view text) {
+  const std::size_t begin = text.find('\'');
+  const std::size_t end = text.rfind('\'');
+  return begin == end ? std::string_view{} : text.substr(begin + 1, end - begin - 1);
+}
+
+/// The header with as many brackets as it should have; empty: there is no name in it.
+std::string mended_header(std::string_view start) {
+  std::string name;
+  for (const char c : start) {
+    if (is_key_letter(c) || c == '.') {
+      name += c;
+    } else if (c != '[' && c != ']' && !is_blank(c)) {
+      return "";
+    }
+  }
+  if (name.empty()) return "";
+  return name.ends_with(".child") ? "[[" + name + "]]" : "[" + name + "]";
+}
+
 bool says(const syntax_error& error, std::string_view part) { return error.what.find(part) != error.what.npos; }
 
 /// What no repair helps against: a text that cannot be read on. Nothing: it is something else.
@@ -256,6 +277,25 @@ std::uint32_t repairs::line_of_key(std::string_view key, std::uint32_t before) c
   return 0;
 }
 
+bool repairs::repair_header(const syntax_error& error, config_place at, config_problems& problems) {
+  const std::string_view whole = line(error.line);
+  const std::string_view start = trimmed(whole.substr(0, whole.find('#')));
+  if (says(error, "redefine")) {
+    const bool list = start.starts_with("[[");
+    problems.error(at, list ? quoted(start) + " is there already as something that is no list"
+                            : quoted(start) + " is there twice, or is a list already");
+    return false;
+  }
+  const std::string mended = mended_header(start);
+  if (mended.empty() || mended == start) {
+    problems.error(at, "a table begins with its name in brackets, as in [supervisor] or [[supervisor.child]]");
+    return false;
+  }
+  problems.error(at, "brackets are missing, or there are too many; did you mean " + mended + "?");
+  replace(error.line, 0, whole.size(), mended);
+  return true;
+}
+
 /// What is wrong with the beginning of a line: a header, or a key.
 bool repairs::repair_line_start(const syntax_error& error, config_problems& problems) {
   const config_place at = original(error.line, error.column);
@@ -263,18 +303,7 @@ bool repairs::repair_line_start(const syntax_error& error, config_problems& prob
   const std::string_view start = trimmed(whole);
   const auto indent = static_cast<std::uint32_t>(whole.find_first_not_of(" \t") + 1);
   const config_place head{0, error.line, indent};
-  if (start.starts_with('[')) {
-    if (error.what.find("redefine") == error.what.npos) {
-      problems.error(head, start.starts_with("[[")
-                               ? "a child begins with [[...]]: brackets are missing, or there are too many"
-                               : "a table begins with [...]: a bracket is missing, or there is too much");
-    } else if (start.starts_with("[[")) {
-      problems.error(head, quoted(start) + " is a table already, so it cannot be a list too");
-    } else {
-      problems.error(head, quoted(start) + " is there twice, or is a list already");
-    }
-    return false;
-  }
+  if (start.starts_with('[')) return repair_header(error, head, problems);
   if (start.starts_with('{') || start.starts_with('<') || (start.ends_with(':') && is_word(start))) {
     problems.error(head, "a tree file is TOML, which this is not; it begins with [supervisor]");
     return false;
@@ -320,6 +349,11 @@ bool repairs::repair_key_twice(const syntax_error& error, config_problems& probl
   const std::string_view whole = line(error.line);
   const std::string_view key = key_of(whole);
   if (key.empty() || !says(error, "cannot redefine existing")) return false;
+  const std::string_view named = in_single_quotes(error.what);
+  if (!named.empty() && !key.ends_with(named)) {  // in a { }
+    problems.error(original(error.line, error.column), quoted(named) + " is there twice");
+    return false;
+  }
   const std::uint32_t first = line_of_key(key, error.line);
   const auto column = static_cast<std::uint32_t>(whole.find_first_not_of(" \t") + 1);
   problems.error(
@@ -349,6 +383,7 @@ bool repairs::repair(const syntax_error& error, config_problems& problems) {
     return false;
   }
   if (repair_key_twice(error, problems)) return true;
+  if (problems.errors() > before) return false;
   const bool has_key = !key_of(line(error.line)).empty();
   const bool in_value = !says(error, "key-value pair") && !says(error, "root table") && !says(error, "table header");
   const bool repaired = (has_key || in_value) && repair_value(error, problems);

@@ -1,3 +1,4 @@
+#define TOML_HEADER_ONLY 1
 #define TOML_EXCEPTIONS 0
 #define TOML_MAX_NESTED_VALUES 64  // as about_the_end() in syntax.cpp says
 #include <toml++/toml.h>

@@ -60,6 +60,7 @@ class repairs {
   bool repair_key(const syntax_error& error, detail::config_problems& problems);
   bool repair_key_twice(const syntax_error& error, detail::config_problems& problems);
   bool repair_value(const syntax_error& error, detail::config_problems& problems);
+  bool repair_header(const syntax_error& error, detail::config_place at, detail::config_problems& problems);
   bool repair_line_start(const syntax_error& error, detail::config_problems& problems);
 
   std::string text_;

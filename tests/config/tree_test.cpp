@@ -36,7 +36,7 @@ TEST_CASE("every key of a supervisor arrives in its spec") {
   const auto top = tree_of_file("every_key.toml");
   CHECK(top.spec.name == "top");
   CHECK(top.spec.strategy == troupe::strategy::rest_for_one);
-  CHECK(top.spec.max_restarts == 5);
+  CHECK(top.spec.max_restarts == 3);
   CHECK(top.spec.within == 1min);
   CHECK(top.spec.auto_shutdown == troupe::auto_shutdown::any_significant);
   REQUIRE(top.children.size() == 4);
