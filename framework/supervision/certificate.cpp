@@ -57,7 +57,9 @@ void judge_end(certificate& made, const life& dead) {
     orderly(death_cause::stopped, policy::exit_kind::shutdown, wire::down_kind::shutdown, "was stopped");
   } else if (clean) {
     orderly(death_cause::ended, policy::exit_kind::normal, wire::down_kind::normal,
-            dead.leaving ? "stopped itself" : "exited with code 0");
+            dead.leaving == wire::leave::declined ? "did not want to run"
+            : dead.leaving                        ? "stopped itself"
+                                                  : "exited with code 0");
   } else {
     made.why = why_killed(dead, status).value_or(death_cause::crashed);
     made.text = how(status);

@@ -17,7 +17,15 @@ namespace troupe::supervision {
 namespace {
 
 constexpr std::size_t most_waiting = 4 * 1024 * 1024;  // bytes of workers' lines; the supervisor's may take as much again
-constexpr std::size_t bytes_beside_text = sizeof(log_entry);
+
+/// What an entry takes while it waits.
+std::size_t bytes_of(const log_entry& entry) {
+  std::size_t bytes = sizeof entry + entry.text.size() + entry.actor.size();
+  if (!entry.death) return bytes;
+  bytes += sizeof *entry.death + entry.death->text.size() + entry.death->trace.size() * sizeof(std::uintptr_t);
+  for (const auto& each : entry.death->last_lines) bytes += sizeof each + each.size();
+  return bytes;
+}
 
 /// Whole lines with one write each, past the program's own buffer of standard output, in which they would be mixed.
 class descriptor_sink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
@@ -60,7 +68,7 @@ class log_writer {
   void add(log_entry&& entry) {
     if (entry.level < how_.level) return;
     const std::lock_guard lock(mutex_);
-    const std::size_t bytes = bytes_beside_text + entry.text.size();
+    const std::size_t bytes = bytes_of(entry);
     const bool from_worker = entry.level <= log_level::err;
     if (waiting_bytes_ + bytes > (from_worker ? most_waiting : 2 * most_waiting)) {
       ++lost_;
@@ -92,7 +100,7 @@ class log_writer {
       write(next);
       if (lost > 0) say_lost(lost);
       lock.lock();
-      waiting_bytes_ -= bytes_beside_text + next.text.size();
+      waiting_bytes_ -= bytes_of(next);
       changed_.notify_all();
     }
   }

@@ -84,6 +84,7 @@ constexpr shape from_workers[] = {{frame::attached, 0},
                                   {frame::queue_take, sizeof(wire::call)},
                                   {frame::queue_hold, sizeof(wire::subject)},
                                   {frame::queue_drop, sizeof(wire::subject)},
+                                  {frame::deaths, sizeof(wire::call)},
                                   {frame::process_start, sizeof(wire::process)}};
 
 void send_random_frames() {
@@ -139,6 +140,7 @@ constexpr shape from_supervisor[] = {{frame::boot, sizeof(wire::boot)},
                                      {frame::down, sizeof(wire::down)},
                                      {frame::letter_kept, sizeof(wire::slot_position)},
                                      {frame::withdrawn, sizeof(wire::answer)},
+                                     {frame::deaths_listed, sizeof(wire::answer)},
                                      {frame::queue_made, sizeof(wire::answer)},
                                      {frame::process_ended, sizeof(wire::exit)},
                                      {frame::stop, sizeof(wire::number)}};
