@@ -75,16 +75,18 @@ victim::place go(victim& process, const trace& of, std::size_t k) {
   return k < of.size() ? process.run_to(of, k) : process.run();
 }
 
-/// A supervisor that recovers this death.
+/// A supervisor that recovers this death, and again.
 std::unique_ptr<victim> recovery_of(scene& play, life& who) {
   who.memory->dead = true;
   play.in.share_with_child(who);
   return std::make_unique<victim>(
       [&who] {
         crash_begin_mark();
-        supervision::recover_turn(*who.of, who);
-        supervision::judge(*who.of);
-        crash_end_mark();
+        for (int twice = 0; twice < 2; ++twice) {
+          supervision::recover_turn(*who.of, who);
+          supervision::judge(*who.of);
+          crash_end_mark();
+        }
       },
       victim::others{});
 }
@@ -131,7 +133,8 @@ runner::stage runner::open() {
   stage made;
   made.play = what_.make();
   made.who = &made.play->begin();
-  made.process = start_worker(*made.play, *made.who);
+  const auto act = made.play->act();
+  made.process = act ? std::make_unique<victim>(act, victim::others{}) : start_worker(*made.play, *made.who);
   if (made.process->run_to_begin() != place::begin)
     throw std::runtime_error("the victim does not begin: " + made.process->how());
   made.play->at_begin();
@@ -179,6 +182,7 @@ void runner::plan_recoveries() {
     const bool new_length = lengths.insert(deaths_.back().second.size()).second;
     plan_second(way::recovery, deaths_.size() - 1, beside(deaths_.back().second), new_length ? 1 : some_recoveries);
   }
+  if (what_.changes && changed_by_recovery_ == 0) throw std::runtime_error("no recovery has anything to do");
 }
 
 void runner::plan_pairs() {
@@ -307,19 +311,24 @@ runner::stage runner::killed_at(std::size_t k) {
   return on;
 }
 
+/// By the same supervisor, which knows what it has judged, and by one that knows nothing.
 void runner::recover_twice(death& of) {
   check([&] { return "killed " + at(first_, of.first) + ", recovered twice"; },
         [&](complaints& wrong) {
           stage on = killed_at(of.first);
+          const auto image = [&] { return world::cursor_image(*on.who->of); };
+          const auto before = image();
           auto process = recovery_of(*on.play, *on.who);
           process->run();
           process->record(of.second, [&] { return on.play->in.changed(); });
-          of.once = world::cursor_image(*on.who->of);
+          of.once = image();
+          changed_by_recovery_ += of.once != before ? 1 : 0;
+          process->run();  // recorded up to the mark, it has not passed it
+          if (process->run() != place::end) wrong.push_back("the second recovery " + process->how());
+          if (image() != of.once) wrong.push_back("a second recovery changes what the first one left");
           process->kill();
           bury(*on.play, *on.who);
-          if (world::cursor_image(*on.who->of) != of.once) {
-            wrong.push_back("a second recovery changes what the first one left");
-          }
+          if (image() != of.once) wrong.push_back("another supervisor's recovery changes what the first one left");
         });
 }
 

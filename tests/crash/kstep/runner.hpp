@@ -83,6 +83,7 @@ class runner {
   std::size_t taken_ = 0;          ///< of later_
   std::mt19937 order_{20};         ///< any seed will do, but always the same
   std::size_t undisturbed_ = 0;    ///< instructions of a bystander beside a victim that is through
+  std::size_t changed_by_recovery_ = 0;
   std::size_t told_ = 0;
   std::size_t next_ = 0;
 };

@@ -12,6 +12,7 @@ std::vector<operation> all_operations() {
   add_sending(all);
   add_receiving(all);
   add_turns(all);
+  add_keeping(all);
   return all;
 }
 

@@ -23,6 +23,8 @@ class scene {
 
   /// The world before the operation; the victim is booted and its process not there yet.
   virtual life& begin() = 0;
+  /// What the victim does, from before its begin mark to its end mark; none: it is a worker.
+  virtual std::function<void()> act() { return {}; }
   /// The victim stands at its begin mark.
   virtual void at_begin() {}
   /// The victim sleeps for ever; true: something that was to come has been done for it.
@@ -50,12 +52,13 @@ struct operation {
   scene_maker make;
   bool pairs = false;     ///< has a second victim
   bool recovery = false;  ///< its recovery is killed at every instruction too
+  bool changes = false;   ///< some of these recoveries change what the cursor page says
 };
 std::vector<operation> all_operations();
 
 // What the scenes are made of.
 
-/// A victim process that runs this life's worker.
+/// A process that runs this life's worker.
 std::unique_ptr<victim> start_worker(scene& of, life& who);
 /// The messages that a mailbox still holds, in the order in which its next owner would handle them, all of which are
 /// done with then. `check`: complaints about damaged bytes go there.
@@ -69,5 +72,6 @@ std::string list(const std::vector<std::uint64_t>& numbers);
 void add_sending(std::vector<operation>& to);
 void add_receiving(std::vector<operation>& to);
 void add_turns(std::vector<operation>& to);
+void add_keeping(std::vector<operation>& to);
 
 }  // namespace crash

@@ -137,8 +137,8 @@ class adding final : public scene {
 }  // namespace
 
 void add_turns(std::vector<operation>& to) {
-  to.push_back({"turns that tell two", [] { return std::make_unique<adding<parcel>>(2); }, true, true});
-  to.push_back({"turns with one attempt", [] { return std::make_unique<adding<poison>>(1); }, false, true});
+  to.push_back({"turns that tell two", [] { return std::make_unique<adding<parcel>>(2); }, true, true, true});
+  to.push_back({"turns with one attempt", [] { return std::make_unique<adding<poison>>(1); }, false, true, true});
 }
 
 }  // namespace crash

@@ -326,6 +326,7 @@ bool world::changed() {
     look(who->memory->map.data() + wire::out_header_bytes, 3 * wire::lane_bytes(ring_bytes));
     look(who->memory->map.data() + wire::out_lanes_end, 4096);
   }
+  for (const auto* memory : watched_) look(memory->data(), memory->size());
   return differs;
 }
 

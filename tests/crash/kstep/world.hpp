@@ -81,6 +81,8 @@ class world {
   bool nothing_there(const life& who) const;
   std::span<const troupe::detail::actor_type* const> types() const { return types_; }
 
+  /// A memory that others can see, too; it outlives this world.
+  void watch(const os::mapping& memory) { watched_.push_back(&memory); }
   /// Whether the words that other processes can see have changed since this was last asked.
   bool changed();
   /// What a recovery may change in the cursor page: its first slots, and the checkpoint that is named there.
@@ -112,6 +114,7 @@ class world {
   std::map<wire::identity_id, std::unique_ptr<reader>> readers_;
   std::map<wire::identity_id, os::mapping> hints_;
   std::map<wire::identity_id, os::mapping> checkpoints_;
+  std::vector<const os::mapping*> watched_;
   std::vector<std::byte> seen_;
 };
 
