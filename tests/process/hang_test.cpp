@@ -126,7 +126,7 @@ void expect_hung(const troupe::down& death, std::string_view said) {
   }
 }
 
-TEST_CASE("a handler in an endless loop, asleep, deadlocked or stopped is killed as hung; the death names the message") {
+TEST_CASE("a handler that loops, sleeps, is deadlocked or stopped is killed as hung; the death names the message") {
   const auto ended = in_program<Victim, Other>(logged(100), [](troupe::system& sys) {
     sys.spawn<Other>("other");
     auto one = sys.spawn<Victim>({.name = "one", .deadline = 200ms});
@@ -274,7 +274,7 @@ class crowd {
 };
 
 TEST_SUITE("serial") {
-  TEST_CASE("a worker that is starved is never killed; an endless loop beside as many others is, by the same deadline") {
+  TEST_CASE("a starved worker is never killed; an endless loop that is starved as much is, by the same deadline") {
     in_program<Victim>(
         quiet(100),
         [](troupe::system& sys) {

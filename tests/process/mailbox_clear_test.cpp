@@ -46,7 +46,7 @@ TEST_CASE("what was told before a restart becomes dead letters, what is told aft
   });
 }
 
-TEST_CASE("while its receiver is killed again and again, a teller's messages are handled or letters, each once, in order") {
+TEST_CASE("while a receiver is killed again and again, what it was told is handled or a letter, each once, in order") {
   in_program<Recorder>(quiet(1000), [](troupe::system& sys) {
     constexpr int rounds = 20, each = 60;
     auto one = sys.spawn<Recorder>(cleared("one"));
