@@ -124,9 +124,11 @@ std::vector<module> modules_in(const std::string& maps) {
     char rights[5] = {};
     int path = 0;
     if (std::sscanf(line.c_str(), "%lx-%lx %4s %*s %*s %*s %n", &each.begin, &each.end, rights, &path) < 3) continue;
-    each.file = path > 0 && static_cast<std::size_t>(path) < line.size() ? line.substr(static_cast<std::size_t>(path)) : "?";
+    each.file =
+        path > 0 && static_cast<std::size_t>(path) < line.size() ? line.substr(static_cast<std::size_t>(path)) : "?";
     each.code = rights[2] == 'x';
-    const auto first = std::find_if(all.begin(), all.end(), [&](const module& other) { return other.file == each.file; });
+    const auto first =
+        std::find_if(all.begin(), all.end(), [&](const module& other) { return other.file == each.file; });
     each.base = first == all.end() ? each.begin : first->base;
     all.push_back(std::move(each));
   }

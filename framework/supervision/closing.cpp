@@ -1,5 +1,5 @@
-// Identities that end, for good or until they are started again, and mailboxes that are cleared: nobody waits, and nothing
-// is dropped in silence.
+// Identities that end, for good or until they are started again, and mailboxes that are cleared: nobody waits, and
+// nothing is dropped in silence.
 
 #include <algorithm>
 

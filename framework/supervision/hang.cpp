@@ -27,7 +27,8 @@ nanoseconds next_look(const watch& of, nanoseconds finest) noexcept {
   if (finest.count() <= 0) return longest_look;
   nanoseconds next = finest / 4;
   const sample& last = of.last();
-  if (last.doing.what != work::kind::idle && last.deadline.count() > 0) next = std::min(next, last.deadline - of.counted());
+  if (last.doing.what != work::kind::idle && last.deadline.count() > 0)
+    next = std::min(next, last.deadline - of.counted());
   return std::clamp(next, shortest_look, longest_look);
 }
 

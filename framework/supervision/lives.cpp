@@ -91,10 +91,10 @@ void control::start_life(identity& of) {
     return start_failed(of, errc::name_taken, "its name has been given to another meanwhile");
   }
   open_again(of);
+  clear_mailbox(of);
   if (of.last_down) restarts_.fetch_add(1, std::memory_order_relaxed);
   certificates_.decide(of.id, death_decision::restarted);
   tell_watchers(of, false);
-  clear_mailbox(of);
   if (!spawner_alive_) return start_failed(of, errc::spawn_failed, "the spawner process has died");
   auto who = std::make_unique<life>();
   who->id = next_number_++;

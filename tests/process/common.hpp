@@ -65,6 +65,16 @@ pid_t freeze(troupe::system& sys, const troupe::actor_ref<A>& actor) {
   return pid;
 }
 
+/// The same, while nothing is in its hands: it sleeps.
+template <class A>
+pid_t freeze_asleep(troupe::system& sys, const troupe::actor_ref<A>& actor) {
+  const pid_t pid = pid_of(actor);
+  EXPECT(eventually([&] { return state_of(pid) == 'S'; }));
+  sys.send_signal(actor, SIGSTOP);
+  EXPECT(eventually([&] { return state_of(pid) == 'T'; }));
+  return pid;
+}
+
 /// Kills the actor's process, as a crash, and waits until it is gone.
 template <class A>
 void crash(troupe::system& sys, const troupe::actor_ref<A>& actor) {

@@ -22,13 +22,20 @@ std::vector<int> numbers_in_letters(troupe::system& sys, const recorder& to) {
   return numbers;
 }
 
+/// Kills it and waits until its mailbox has been cleared.
+void kill_and_clear(troupe::system& sys, const recorder& one) {
+  const auto restarts = sys.count().restarts;
+  sys.send_signal(one, SIGKILL);
+  EXPECT(eventually([&] { return sys.count().restarts > restarts; }));
+}
+
 TEST_CASE("what was told before a restart becomes dead letters, what is told after it is handled, both in order") {
   in_program<Recorder>(quiet(10), [](troupe::system& sys) {
     auto one = sys.spawn<Recorder>(cleared("one"));
-    const pid_t first = freeze(sys, one);
+    const pid_t first = freeze_asleep(sys, one);
     for (int i = 1; i <= 20; ++i) one.tell(Number{i});
-    sys.send_signal(one, SIGKILL);
-    EXPECT(eventually([&] { return sys.count().dead_letters == 20; }));
+    kill_and_clear(sys, one);
+    EXPECT_EQ(sys.count().dead_letters, 20UL);
     EXPECT(pid_of(one) != first);
     for (int i = 21; i <= 40; ++i) one.tell(Number{i});
     EXPECT_EQ(one.ask(Numbers{}).get(), range(21, 40));
@@ -39,19 +46,19 @@ TEST_CASE("what was told before a restart becomes dead letters, what is told aft
   });
 }
 
-TEST_CASE("while its receiver is killed again and again, a teller's messages are handled or letters, each once, in order") {
+TEST_CASE("while a receiver is killed again and again, what it was told is handled or a letter, each once, in order") {
   in_program<Recorder>(quiet(1000), [](troupe::system& sys) {
     constexpr int rounds = 20, each = 60;
     auto one = sys.spawn<Recorder>(cleared("one"));
     std::vector<int> handled;
     int last = 0;
     for (int round = 0; round < rounds; ++round) {
-      const auto deaths = sys.count().deaths;
+      const auto restarts = sys.count().restarts;
       for (int i = 0; i < each; ++i) {
         one.tell(Number{++last}, 30s);
         if (i == each / 2) sys.send_signal(one, SIGKILL);
       }
-      EXPECT(eventually([&] { return sys.count().deaths > deaths; }));
+      EXPECT(eventually([&] { return sys.count().restarts > restarts; }));
       // What the last life has handled is the end of what was told: nothing behind a handled message is cleared.
       const auto now = one.ask(Numbers{}).get();
       if (!now.empty()) EXPECT_EQ(now, range(now.front(), last));
@@ -139,9 +146,9 @@ TEST_CASE("what a turn has told that is not committed yet is not cleared: it com
     auto turner = sys.spawn<Turner>("turner");
     turner.tell(Begin{one});
     EXPECT(eventually([] { return noted("told"); }));
-    freeze(sys, one);
+    freeze_asleep(sys, one);
     one.tell(Number{9});
-    crash(sys, one);
+    kill_and_clear(sys, one);
     EXPECT(pid_of(one) > 0);
     note("go on");
     EXPECT(eventually([&] { return one.ask(Numbers{}).get() == range(1, 3); }));
@@ -152,7 +159,7 @@ TEST_CASE("what a turn has told that is not committed yet is not cleared: it com
 TEST_CASE("who waits for room in a mailbox goes on when it is cleared") {
   in_program<Recorder>(quiet(10), [](troupe::system& sys) {
     auto one = sys.spawn<Recorder>(cleared("one"));
-    freeze(sys, one);
+    freeze_asleep(sys, one);
     int told = 0;
     while (one.try_tell(Number{told + 1}).has_value()) ++told;
     EXPECT(told > 10);

@@ -209,7 +209,7 @@ std::vector<bytes> seeds() {
       linked().replies(wire::reply_kind::value, wire::reply_flag_in_outbox, 1, outside).done(),
       linked().replies(wire::reply_kind::value, wire::reply_flag_in_outbox, 1, nowhere).done(),
       linked().replies(wire::reply_kind::failure, 0, 1, std::uint64_t{5}).done(),
-      linked().hears(wire::frame::verdict, wire::verdict{peers[0], 9, 4096}, with::nothing, "was killed").done(),
+      linked().hears(wire::frame::verdict, wire::verdict{peers[0], 9, 4096, 8192}, with::nothing, "was killed").done(),
       linked()
           .hears(wire::frame::closed, wire::answer{0, peers[0], 0, wire::status::closed, 0}, with::nothing, "ended")
           .hears(wire::frame::lane_freed, wire::slot{3, 0, peers[0], 1})
