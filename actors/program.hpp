@@ -79,8 +79,8 @@ class program : public troupe::actor {
   void on_stop(stop_reason) override {
     program_.send_signal(static_cast<int>(how_.stop_signal));
     const auto until = in_ms(how_.grace_ms);
-    while (program_.pid() != 0 && !program_.ended()) {
-      if (!wait_ready({{program_.death()}, {program_.output()}}, until)) break;
+    while (program_.pid() != 0 && !program_.ended() && clock::now() < until) {
+      wait_ready({{program_.death()}, {program_.output()}}, until);
       take_output();
     }
     program_.kill();
@@ -107,6 +107,9 @@ class program : public troupe::actor {
 
  private:
   using clock = std::chrono::steady_clock;
+  /// More than a pipe holds; what it has left behind may write on.
+  static constexpr int most_last_parts = 64;
+
   static clock::time_point in_ms(std::uint32_t ms) { return clock::now() + std::chrono::milliseconds(ms); }
   const std::string& name() const { return how_.exec[0]; }
 
@@ -136,7 +139,8 @@ class program : public troupe::actor {
     for (write_on(); !pending_.empty() && pending_.size() + bytes > how_.max_pending; write_on()) {
       // Its output is read meanwhile: it may wait for that before it reads.
       const int output = readers_.empty() ? -1 : program_.output();
-      if (!wait_ready({{program_.input(), readiness::writable}, {output}, {program_.death()}}, until)) {
+      wait_ready({{program_.input(), readiness::writable}, {output}, {program_.death()}}, until);
+      if (clock::now() >= until) {
         throw error(errc::full, name() + " has not read its input for " + std::to_string(how_.input_patience_ms) + " ms");
       }
       if (!readers_.empty()) take_output();
@@ -201,7 +205,8 @@ class program : public troupe::actor {
     const auto how = program_.ended();
     if (!how) return;
     death_.end();
-    while (!readers_.empty() && program_.output() >= 0 && take_output()) continue;
+    for (int parts = 0; parts < most_last_parts && !readers_.empty() && take_output(); ++parts) continue;
+    if (auto rest = framing_.rest(); !rest.empty()) tell(std::move(rest), false);
     if (how->signal != 0 || how->code < 0) throw std::runtime_error(name() + " " + child_program::text_of(*how));
     if (how->code != 0) child_program::exit_with(how->code);
     stop();
