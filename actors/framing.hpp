@@ -15,11 +15,12 @@ class framing {
  public:
   /// "lines", "frames1", "frames2", "frames4", or "none". `most`: bytes of a message that is taken from the stream.
   framing(const std::string& protocol, std::size_t most) : most_(most) {
-    if (protocol.starts_with("frames") && protocol.size() == 7) length_bytes_ = static_cast<std::size_t>(protocol[6] - '0');
+    if (protocol.starts_with("frames") && protocol.size() == 7)
+      length_bytes_ = static_cast<std::size_t>(protocol[6] - '0');
     const bool frames = length_bytes_ == 1 || length_bytes_ == 2 || length_bytes_ == 4;
     if (protocol != "lines" && protocol != "none" && !frames) {
-      throw error(errc::not_allowed, "there is no protocol \"" + protocol +
-                                         "\": it is none, lines, frames1, frames2 or frames4");
+      throw error(errc::not_allowed,
+                  "there is no protocol \"" + protocol + "\": it is none, lines, frames1, frames2 or frames4");
     }
   }
 
@@ -27,8 +28,8 @@ class framing {
   std::string wrapped(std::string_view message) const {
     if (length_bytes_ == 0) return std::string(message) + "\n";
     if (message.size() >> (8 * length_bytes_) != 0) {
-      throw error(errc::too_large, "a frame of " + std::to_string(message.size()) + " bytes, whose length is to fit into " +
-                                       std::to_string(length_bytes_));
+      throw error(errc::too_large, "a frame of " + std::to_string(message.size()) +
+                                       " bytes, whose length is to fit into " + std::to_string(length_bytes_));
     }
     std::string whole;
     for (std::size_t i = length_bytes_; i > 0; --i) whole += static_cast<char>(message.size() >> (8 * (i - 1)) & 0xff);
@@ -65,7 +66,8 @@ class framing {
     std::size_t size = 0;
     for (std::size_t i = 0; i < length_bytes_; ++i) size = size << 8 | static_cast<unsigned char>(kept_[at + i]);
     if (size > most_) {
-      throw error(errc::too_large, "a frame of " + std::to_string(size) + " bytes; the limit is " + std::to_string(most_));
+      throw error(errc::too_large,
+                  "a frame of " + std::to_string(size) + " bytes; the limit is " + std::to_string(most_));
     }
     if (kept_.size() - at - length_bytes_ < size) return false;
     take(kept_.substr(at + length_bytes_, size), false);

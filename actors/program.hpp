@@ -18,20 +18,21 @@
 
 namespace troupe::actors {
 
-/// Another program under supervision: it runs as the child of this actor's worker, which ends as the program ends. So the
-/// rules for restarts hold for it as for any actor: exit code 0 is a normal end, another code is the worker's own, and a
-/// signal is an abnormal end that names it. The start fails at once, with the system's text, if it cannot be executed, and
-/// counts when the program is ready (program_options::ready_fd).
+/// Another program under supervision: it runs as the child of this actor's worker, which ends as the program ends. So
+/// the rules for restarts hold for it as for any actor: exit code 0 is a normal end, another code is the worker's own,
+/// and a signal is an abnormal end that names it. The start fails at once, with the system's text, if it cannot be
+/// executed, and counts when the program is ready (program_options::ready_fd).
 ///
 ///     auto sorter = sys.spawn<troupe::actors::program>({.name = "sorter"},
-///                                                      troupe::program_options{.exec = {"sort"}, .protocol = "lines"});
+///                                                      troupe::program_options{.exec = {"sort"}, .protocol =
+///                                                      "lines"});
 ///
 /// A stop sends it stop_signal, and kills it after grace_ms, which should be less than child_spec::shutdown. With the
 /// worker dies the program; what that has started dies with it in the ways of docs/programs-and-orphans.md.
 class program : public troupe::actor {
  public:
-  /// A line (without its end) or a frame for the program's standard input. It is handled when the program has it or it waits
-  /// among max_pending bytes; what the program has not read when it ends is gone.
+  /// A line (without its end) or a frame for the program's standard input. It is handled when the program has it or it
+  /// waits among max_pending bytes; what the program has not read when it ends is gone.
   struct input {
     std::string bytes;
     template <class Ar>
@@ -49,8 +50,8 @@ class program : public troupe::actor {
     }
   };
   using reader = troupe::ref<troupe::handles<output>>;
-  /// From now on `whom` is told what the program writes. Until somebody is, nothing is read, so the program waits when it
-  /// has filled its pipe. This incarnation only: a reader that is given to the constructor is there in each.
+  /// From now on `whom` is told what the program writes. Until somebody is, nothing is read, so the program waits when
+  /// it has filled its pipe. This incarnation only: a reader that is given to the constructor is there in each.
   struct subscribe {
     reader whom;
     template <class Ar>
@@ -141,7 +142,8 @@ class program : public troupe::actor {
       const int output = readers_.empty() ? -1 : program_.output();
       wait_ready({{program_.input(), readiness::writable}, {output}, {program_.death()}}, until);
       if (clock::now() >= until) {
-        throw error(errc::full, name() + " has not read its input for " + std::to_string(how_.input_patience_ms) + " ms");
+        throw error(errc::full,
+                    name() + " has not read its input for " + std::to_string(how_.input_patience_ms) + " ms");
       }
       if (!readers_.empty()) take_output();
       if (program_.ended()) return;  // the watch tells how
@@ -182,7 +184,8 @@ class program : public troupe::actor {
       if (auto rest = framing_.rest(); !rest.empty()) tell(std::move(rest), false);
       return false;
     }
-    framing_.feed(std::string_view(part.data(), *got), [this](std::string&& bytes, bool more) { tell(std::move(bytes), more); });
+    framing_.feed(std::string_view(part.data(), *got),
+                  [this](std::string&& bytes, bool more) { tell(std::move(bytes), more); });
     return *got > 0;
   }
 

@@ -122,7 +122,8 @@ std::optional<std::size_t> child_program::read_ready(std::span<char> into) {
 }
 
 std::optional<child_program::status> child_program::ended() {
-  if (!state_ || state_->how || !state_->pidfd || !os::has_died(state_->pidfd)) return state_ ? state_->how : std::nullopt;
+  if (!state_ || state_->how || !state_->pidfd || !os::has_died(state_->pidfd))
+    return state_ ? state_->how : std::nullopt;
   // Before the leader is reaped: until then nobody else can have the group's number.
   os::kill_group(state_->pid);
   const auto how = os::reap(state_->pidfd).value_or(os::exit_status{});

@@ -76,7 +76,8 @@ fd blocking(int number, int least) {
 executed execute(const execution& what) {
   // Above all numbers that the program is to find its descriptors under.
   const int least = std::max(3, what.extra_as + 1);
-  const fd input = blocking(what.input, least), output = blocking(what.output, least), extra = blocking(what.extra, least);
+  const fd input = blocking(what.input, least), output = blocking(what.output, least),
+           extra = blocking(what.extra, least);
   execution moved = what;
   moved.input = input.get();
   moved.output = output.get();

@@ -21,9 +21,9 @@ struct executed {
   int pid = 0;
   fd pidfd;
 };
-/// Executes a program in a child of the calling thread, in a session of its own, with all signals as if nobody had touched
-/// them; no descriptor above 2 is left open in it but `extra_as`. It dies with the calling thread. Returns when it has
-/// been executed. Throws error(errc::os) with the name of the program.
+/// Executes a program in a child of the calling thread, in a session of its own, with all signals as if nobody had
+/// touched them; no descriptor above 2 is left open in it but `extra_as`. It dies with the calling thread. Returns when
+/// it has been executed. Throws error(errc::os) with the name of the program.
 executed execute(const execution& what);
 
 /// Whether the process has died. Its name stays taken until it is reaped, and that of its process group.

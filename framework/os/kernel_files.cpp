@@ -58,9 +58,7 @@ fd kernel_files::open_folder(const std::string& path) const {
   return fd{::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
 }
 
-fd kernel_files::open_to_write(const std::string& path) const {
-  return fd{::open(path.c_str(), O_WRONLY | O_CLOEXEC)};
-}
+fd kernel_files::open_to_write(const std::string& path) const { return fd{::open(path.c_str(), O_WRONLY | O_CLOEXEC)}; }
 
 void enter_cgroup(const fd& procs) {
   ssize_t put = 0;
@@ -102,7 +100,7 @@ std::string boot_of_machine() {
 }
 
 std::uint64_t own_pid_space() {
-  struct stat its{};
+  struct stat its {};
   return ::stat("/proc/self/ns/pid", &its) == 0 ? its.st_ino : 0;
 }
 

@@ -11,7 +11,8 @@
 namespace troupe::os {
 
 /// A tree of small files that the kernel makes, as /sys/fs/cgroup: folders to be made and removed, files with one short
-/// text. Tests put a tree of their own in its place. An int that is returned is 0, or an error number for troupe::error.
+/// text. Tests put a tree of their own in its place. An int that is returned is 0, or an error number for
+/// troupe::error.
 class kernel_files {
  public:
   virtual ~kernel_files() = default;
@@ -39,7 +40,7 @@ bool means_busy(int error) noexcept;
 
 /// What tells one process from all others that this machine has had since it was started, and will have.
 struct process_name {
-  std::string boot;           ///< of the machine
+  std::string boot;             ///< of the machine
   std::uint64_t pid_space = 0;  ///< the PID namespace in which `pid` means it
   int pid = 0;
   std::uint64_t started = 0;  ///< in the kernel's ticks since the boot

@@ -111,8 +111,8 @@ std::optional<os::process_name> read_run_cgroup_name(std::string_view name) {
   os::process_name read;
   if (parts.size() != 4 || parts[0].empty()) return std::nullopt;
   read.boot = parts[0];
-  const bool fine = read_number(parts[1], read.pid_space) && read_number(parts[2], read.pid) &&
-                    read_number(parts[3], read.started);
+  const bool fine =
+      read_number(parts[1], read.pid_space) && read_number(parts[2], read.pid) && read_number(parts[3], read.started);
   if (!fine) return std::nullopt;
   return read;
 }

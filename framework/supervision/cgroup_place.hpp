@@ -23,8 +23,8 @@ std::optional<os::process_name> read_run_cgroup_name(std::string_view name);
 /// The number behind `key` in lines of "key number", as in memory.events; 0: there is none.
 std::uint64_t count_in(std::string_view text, std::string_view key);
 
-/// Kills every process in this cgroup of version 2 and in those below it, and takes away the folder with those below it.
-/// 0: it is gone; else the error number of the last try: call again.
+/// Kills every process in this cgroup of version 2 and in those below it, and takes away the folder with those below
+/// it. 0: it is gone; else the error number of the last try: call again.
 int kill_and_remove(os::kernel_files& files, const std::string& folder);
 
 }  // namespace troupe::supervision

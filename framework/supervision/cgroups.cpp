@@ -40,8 +40,8 @@ cgroups::cgroups(os::kernel_files& files) : files_(files) {
 cgroups::~cgroups() { end_all(); }
 
 void cgroups::find_place() {
-  const own_cgroups own = find_own_cgroups(files_.read("/proc/self/cgroup").value_or(""),
-                                           files_.read("/proc/self/mountinfo").value_or(""));
+  const own_cgroups own =
+      find_own_cgroups(files_.read("/proc/self/cgroup").value_or(""), files_.read("/proc/self/mountinfo").value_or(""));
   const std::string name = run_cgroup_name(os::own_process_name());
   own_memory_ = own.memory_v1;
   memory_v1_ = !own.memory_v1.empty();
@@ -111,7 +111,8 @@ cgroups::seat cgroups::make(wire::incarnation_id who, std::optional<std::uint64_
   }
 }
 
-/// The first worker whose memory is limited switches the controller on; until then nothing is changed in the own cgroup.
+/// The first worker whose memory is limited switches the controller on; until then nothing is changed in the own
+/// cgroup.
 bool cgroups::prepare_memory() {
   if (memory_prepared_) return *memory_prepared_;
   if (memory_v1_) {
@@ -122,8 +123,8 @@ bool cgroups::prepare_memory() {
     const std::string file = folder + "/cgroup.subtree_control";
     return has_word(files_.read(file), "memory") || files_.write(file, "+memory") == 0;
   };
-  memory_prepared_ = !run_.empty() && has_word(files_.read(own_ + "/cgroup.controllers"), "memory") &&
-                     delegate(own_) && delegate(run_);
+  memory_prepared_ = !run_.empty() && has_word(files_.read(own_ + "/cgroup.controllers"), "memory") && delegate(own_) &&
+                     delegate(run_);
   return *memory_prepared_;
 }
 
@@ -139,7 +140,8 @@ void cgroups::limit_memory(const std::string& folder, std::uint64_t bytes) {
 
 std::uint64_t cgroups::killed_for_memory(wire::incarnation_id who) const {
   if (!memory_prepared_.value_or(false)) return 0;
-  const std::string file = memory_v1_ ? memory_folder_of(who) + "/memory.oom_control" : folder_of(who) + "/memory.events";
+  const std::string file =
+      memory_v1_ ? memory_folder_of(who) + "/memory.oom_control" : folder_of(who) + "/memory.events";
   return count_in(files_.read(file).value_or(""), "oom_kill");
 }
 

@@ -13,14 +13,14 @@
 namespace troupe::supervision {
 
 /// The cgroup of a program's run, made below the program's own one, with one for each worker below it: what a worker
-/// leaves behind is killed when it ends, and all of it when the program does. Where no such cgroup can be made, the level
-/// says so and everything here does nothing.
+/// leaves behind is killed when it ends, and all of it when the program does. Where no such cgroup can be made, the
+/// level says so and everything here does nothing.
 ///
 ///     own cgroup/troupe-BOOT-PIDSPACE-PID-STARTED/INCARNATION
 ///
-/// Killing takes cgroup version 2 with cgroup.kill (Linux 5.14) and the right to make folders in the own cgroup: root, or
-/// a delegated one. Memory is limited in the same cgroups, if the controller is there, or by version 1 in a tree of the
-/// same names. Made before the spawner; then for the control thread alone.
+/// Killing takes cgroup version 2 with cgroup.kill (Linux 5.14) and the right to make folders in the own cgroup: root,
+/// or a delegated one. Memory is limited in the same cgroups, if the controller is there, or by version 1 in a tree of
+/// the same names. Made before the spawner; then for the control thread alone.
 class cgroups {
  public:
   /// Makes the run's cgroup, and takes away those of runs that are dead.

@@ -100,8 +100,9 @@ class control final : public executor {
   void serve_spawner();
   void spawner_died();
   void reap_strays();
-  void say_memory_is_data(const child_spec& spec, const cgroups::seat& seat);
   void boot(life& who, cgroups::seat&& seat);
+  /// confining.cpp
+  void confine(wire::boot& frame, std::vector<std::shared_ptr<os::fd>>& fds, const child_spec& spec, cgroups::seat&& seat);
   void attached(life& who);
   void ready(life& who, const std::string& said);
   void stop_life(life& who, shutdown how);

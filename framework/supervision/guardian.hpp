@@ -8,8 +8,8 @@
 namespace troupe::supervision {
 
 /// What the spawner and its twin are beside: they outlive the supervisor process, however it ends, and kill what it has
-/// left in the program's cgroups. Both do so; twice is as good as once. Without a cgroup there is nothing for them to do,
-/// and they die with the supervisor as workers do.
+/// left in the program's cgroups. Both do so; twice is as good as once. Without a cgroup there is nothing for them to
+/// do, and they die with the supervisor as workers do.
 class guardian {
  public:
   /// In the supervisor process. `folders`: cgroups::folders(), or none.

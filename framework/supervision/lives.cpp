@@ -24,22 +24,6 @@ std::shared_ptr<os::fd> shared_memory(const char* label, std::uint64_t size, os:
   return std::make_shared<os::fd>(std::move(memory));
 }
 
-void restrict_boot(wire::boot& frame, const child_spec& spec, const cgroups::seat& seat) {
-  const auto given = [&](wire::limit which, std::optional<std::uint64_t> most) {
-    if (!most) return;
-    frame.limit[which] = *most;
-    frame.limited |= 1U << which;
-  };
-  const limits& its = spec.limits;
-  const bool as_data = its.memory && !seat.limits_memory;
-  given(wire::limit_data, as_data ? std::min(*its.memory, its.data.value_or(*its.memory)) : its.data);
-  if (its.cpu) given(wire::limit_cpu, static_cast<std::uint64_t>(std::max<std::int64_t>(its.cpu->count(), 0)));
-  given(wire::limit_files, its.files);
-  given(wire::limit_file_size, its.file_size);
-  given(wire::limit_core, its.core);
-  frame.no_new_privs = spec.no_new_privs ? 1 : 0;
-}
-
 }  // namespace
 
 // ----------------------------------------------------------------------------------------------------------- identity
@@ -117,7 +101,6 @@ void control::start_life(identity& of) {
   } catch (const error& e) {
     return start_failed(of, errc::spawn_failed, e.what());
   }
-  say_memory_is_data(of.spec, seat);
   const os::fd cgroup = std::move(seat.born_in);
   life& born = *who;
   lives_.emplace(born.id, std::move(who));
@@ -202,11 +185,6 @@ void control::reap_strays() {
   });
 }
 
-void control::say_memory_is_data(const child_spec& spec, const cgroups::seat& seat) {
-  if (!spec.limits.memory || seat.limits_memory || std::exchange(said_no_memory_, true)) return;
-  log_line("limits.memory is limits.data on this machine: no cgroup can be made whose memory is limited");
-}
-
 /// Queues what the worker needs to be born; it reads it when it is there.
 void control::boot(life& who, cgroups::seat&& seat) {
   identity& of = *who.of;
@@ -221,10 +199,8 @@ void control::boot(life& who, cgroups::seat&& seat) {
   frame.what = of.role;
   frame.actor_type = of.type_index;
   frame.outbox_bytes = of.spec.outbox_bytes;
-  restrict_boot(frame, of.spec, seat);
   capture_output(who, frame, fds);
-  frame.enters = static_cast<std::uint32_t>(seat.enter.size());
-  for (auto& each : seat.enter) fds.push_back(std::make_shared<os::fd>(std::move(each)));
+  confine(frame, fds, of.spec, std::move(seat));
   send(who, wire::frame::boot, frame, of.name, std::move(fds));
   who.frames_sent = 0;  // the worker counts from the next one
   of.page().attention.store(0, std::memory_order_relaxed);

@@ -10,10 +10,10 @@
 
 namespace troupe {
 
-/// Another program that runs as a child of this process, in a session and process group of its own, with every signal as
-/// a program expects it. It dies when this object or the process ends; of what it has started, its process group dies with
-/// it, and the rest with this process, if that has a cgroup (troupe/orphans.hpp). Used by one thread, which must live as
-/// long as the program: the loop's, in an actor.
+/// Another program that runs as a child of this process, in a session and process group of its own, with every signal
+/// as a program expects it. It dies when this object or the process ends; of what it has started, its process group
+/// dies with it, and the rest with this process, if that has a cgroup (troupe/orphans.hpp). Used by one thread, which
+/// must live as long as the program: the loop's, in an actor.
 class child_program {
  public:
   /// None.

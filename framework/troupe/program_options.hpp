@@ -13,7 +13,8 @@ class NameValuePair;
 namespace troupe {
 
 namespace detail {
-/// CEREAL_NVP for headers that do without cereal: who serializes has included it. `Ar` makes the compiler wait until then.
+/// CEREAL_NVP for headers that do without cereal: who serializes has included it. `Ar` makes the compiler wait until
+/// then.
 template <class Ar, class T>
 auto named(const char* name, T& value) {
   return ::cereal::NameValuePair<T&>(name, value);
@@ -36,8 +37,8 @@ struct program_options {
   /// How it is stopped: by this signal, and if it still runs after so many milliseconds, by SIGKILL.
   std::uint32_t stop_signal = 15;
   std::uint32_t grace_ms = 2000;
-  /// Bytes that may wait for the program to read its input; beyond it a message's handler waits so many milliseconds, then
-  /// fails.
+  /// Bytes that may wait for the program to read its input; beyond it a message's handler waits so many milliseconds,
+  /// then fails.
   std::uint32_t max_pending = 1024 * 1024;
   std::uint32_t input_patience_ms = 5000;
   /// Bytes of a line or frame that the program writes. A longer line comes in pieces, a longer frame is an error.

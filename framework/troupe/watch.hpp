@@ -44,8 +44,9 @@ class watch {
 };
 
 /// Calls `handler` between two messages, once for each time that the descriptor is found ready: again and again as long
-/// as it is. It must not wait. Not for regular files, which are always ready: errc::os. Close the descriptor when the watch
-/// has ended. In an actor that works in turns each call is a turn. What it throws ends the process, as in a handler.
+/// as it is. It must not wait. Not for regular files, which are always ready: errc::os. Close the descriptor when the
+/// watch has ended. In an actor that works in turns each call is a turn. What it throws ends the process, as in a
+/// handler.
 inline watch self_t::watch(int descriptor, readiness what, std::function<void()> handler) const {
   return troupe::watch(detail::context().add_watch(descriptor, what == readiness::writable, std::move(handler)));
 }
@@ -55,8 +56,8 @@ struct awaited {
   int descriptor;
   readiness what = readiness::readable;
 };
-/// Waits inside a handler, or anywhere in main, until one of these is ready. As in every wait of a handler, no message is
-/// handled meanwhile and a stop ends it: error(errc::stopping). False: `until` has come.
+/// Waits inside a handler, or anywhere in main, until one of these is ready. As in every wait of a handler, no message
+/// is handled meanwhile and a stop ends it: error(errc::stopping). False: `until` has come.
 bool wait_ready(std::initializer_list<awaited> which, std::optional<std::chrono::steady_clock::time_point> until);
 
 }  // namespace troupe

@@ -18,9 +18,7 @@ struct Said {};
 
 /// Keeps what a program writes.
 struct Listener : troupe::actor {
-  void on(const program::output& m) {
-    said.push_back(m.more ? m.bytes + "..." : m.bytes);
-  }
+  void on(const program::output& m) { said.push_back(m.more ? m.bytes + "..." : m.bytes); }
   std::vector<std::string> on(Said) { return said; }
   int on(Pid) { return ::getpid(); }
   using handles = troupe::handles<program::output, Said, Pid>;
@@ -72,14 +70,17 @@ TEST_CASE("frames travel with their length, of one, two or four bytes") {
 
 TEST_CASE("a program sees the frames as Erlang's ports write them") {
   with_listener(quiet(), [](troupe::system& sys, const listener& to) {
-    auto echo = sys.spawn<program>("echo", python(R"(
+    auto echo = sys.spawn<program>("echo",
+                                   python(R"(
 import sys, struct
 while True:
     head = sys.stdin.buffer.read(2)
     if not head: break
     body = sys.stdin.buffer.read(struct.unpack('>H', head)[0])
     sys.stdout.buffer.write(struct.pack('>H', len(body)) + body[::-1]); sys.stdout.flush()
-)", "frames2"), to);
+)",
+                                          "frames2"),
+                                   to);
     echo.tell(program::input{"abc"});
     EXPECT(said(to, {"cba"}));
   });
@@ -121,7 +122,8 @@ TEST_CASE("a worker ends as its program ends: the same exit code, or by name the
 TEST_CASE("what cannot be executed is a failed start at once, with the system's reason") {
   in_program<program>([](troupe::system& sys) {
     const auto start = [&](program_options how) {
-      return error_of([&] { return sys.spawn<program>({.name = "wrong", .restart = troupe::restart::temporary}, how); });
+      return error_of(
+          [&] { return sys.spawn<program>({.name = "wrong", .restart = troupe::restart::temporary}, how); });
     };
     const auto none = start({.exec = {"there-is-no-such-program"}});
     EXPECT_EQ(none.code(), troupe::errc::start_failed);
@@ -135,8 +137,9 @@ TEST_CASE("what cannot be executed is a failed start at once, with the system's 
 
 TEST_CASE("environment and directory are the program's, and no descriptor or signal of the worker's comes with them") {
   with_listener(quiet(), [](troupe::system& sys, const listener& to) {
-    program_options how = sh("echo $GREETING $HOME; pwd; ls /proc/self/fd | tr '\\n' ' '; echo; "
-                             "grep -E 'SigBlk|SigIgn' /proc/self/status | tr -d '\\t\\n'; echo");
+    program_options how =
+        sh("echo $GREETING $HOME; pwd; ls /proc/self/fd | tr '\\n' ' '; echo; "
+           "grep -E 'SigBlk|SigIgn' /proc/self/status | tr -d '\\t\\n'; echo");
     how.environment = {{"GREETING", "hello"}, {"HOME", "/home/of-nobody"}};
     how.directory = "/usr";
     sys.spawn<program>({.name = "its", .restart = troupe::restart::transient}, how, to);
@@ -232,7 +235,8 @@ for i in range(20):
             time.sleep(1000)
         os._exit(0)
 time.sleep(1000)
-)"), to);
+)"),
+                                  to);
     EXPECT(eventually([&] { return to.ask(Said{}).get().size() == 20; }));
     sys.send_signal(its, SIGKILL);
     for (const auto& each : to.ask(Said{}).get()) {
@@ -254,7 +258,8 @@ while time.time() < end:
         time.sleep(0.2)
         os._exit(0)
     time.sleep(0.002)
-)", "none"));
+)",
+                                                 "none"));
     EXPECT(eventually([&] { return children_of(pid_of_program(its)).size() > 20; }));
     sys.stop(its);
     EXPECT(eventually([&] { return children_of(::getpid(), "python3").empty(); }));

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 
+#include <troupe/watch.hpp>
+
 #include "process/common.hpp"
 
 using namespace tests;

@@ -41,8 +41,8 @@ bool ask_a_program(const std::function<bool(troupe::system&)>& what) {
 }  // namespace
 
 bool cgroups_here() {
-  static const bool can = ask_a_program(
-      [](troupe::system& sys) { return sys.orphan_level() == troupe::orphan_level::cgroup; });
+  static const bool can =
+      ask_a_program([](troupe::system& sys) { return sys.orphan_level() == troupe::orphan_level::cgroup; });
   if (!can) MESSAGE("skipped: no cgroup can be made here (cgroup v2 with cgroup.kill, as root or delegated)");
   return can;
 }
@@ -53,7 +53,8 @@ bool memory_cgroups_here() {
     for (const auto& each : cgroups_of_run(::getpid())) {
       for (const auto& of_worker : std::filesystem::directory_iterator(each)) {
         const auto path = of_worker.path();
-        if (std::filesystem::exists(path / "memory.max") || std::filesystem::exists(path / "memory.oom_control")) return true;
+        if (std::filesystem::exists(path / "memory.max") || std::filesystem::exists(path / "memory.oom_control"))
+          return true;
       }
     }
     return false;

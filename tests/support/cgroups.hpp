@@ -16,7 +16,8 @@ std::vector<std::string> places_of_cgroups();
 /// Those of the run of this program that are there now.
 std::vector<std::string> cgroups_of_run(pid_t program);
 
-/// Makes processes that no parent knows: forks, and forks again in a session of its own. They sleep. Returns their pids.
+/// Makes processes that no parent knows: forks, and forks again in a session of its own. They sleep. Returns their
+/// pids.
 std::vector<pid_t> leave_orphans(int count);
 
 }  // namespace tests

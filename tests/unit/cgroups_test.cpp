@@ -27,7 +27,7 @@ class machine final : public os::kernel_files {
   std::string cgroup = unified_only, mountinfo = unified_mount;
   bool writable = true, has_kill = true, has_memory = true;
   int folder_fails = 0, memory_fails = 0;
-  bool busy = false;  // somebody is in every cgroup, and does not die yet
+  bool busy = false;                         // somebody is in every cgroup, and does not die yet
   std::map<std::string, std::string> files;  // what was written, by path
   std::vector<std::string> folders, killed;
 
@@ -160,14 +160,14 @@ TEST_CASE("runs that are dead are killed and taken away, those that live and tho
   os::process_name dead = os::own_process_name(), strange = dead;
   dead.started += 1;
   strange.pid_space += 1;
-  for (const auto& name : {run_cgroup_name(dead), run_cgroup_name(dead) + "/3", run_cgroup_name(strange),
-                           std::string("system.slice")}) {
+  for (const auto& name :
+       {run_cgroup_name(dead), run_cgroup_name(dead) + "/3", run_cgroup_name(strange), std::string("system.slice")}) {
     here.folders.push_back(own + "/" + name);
   }
   cgroups run(here);
   CHECK_EQ(here.killed, std::vector<std::string>{own + "/" + run_cgroup_name(dead)});
-  CHECK_EQ(here.folders_in(own), std::vector<std::string>{run_cgroup_name(strange), "system.slice",
-                                                          run_cgroup_name(os::own_process_name())});
+  CHECK_EQ(here.folders_in(own),
+           std::vector<std::string>{run_cgroup_name(strange), "system.slice", run_cgroup_name(os::own_process_name())});
 }
 
 TEST_CASE("memory is limited in the worker's cgroup; the controller is switched on for the first who needs it") {
@@ -196,7 +196,8 @@ TEST_CASE("out of memory is what the kernel has counted") {
   CHECK_EQ(run.killed_for_memory(8), 0UL);
 }
 
-TEST_CASE("where the controller is missing a worker gets its cgroup, and is told that its memory is not limited by it") {
+TEST_CASE(
+    "where the controller is missing a worker gets its cgroup, and is told that its memory is not limited by it") {
   machine here;
   here.has_memory = false;
   cgroups run(here);
@@ -234,7 +235,8 @@ TEST_CASE("what is missing for the level is said") {
            "no cgroup v2 tree is mounted in which this process has its place");
   CHECK_EQ(lack([](machine& its) { its.writable = false; }),
            own + " may not be changed by this user: it must be delegated to it, or the user be root");
-  CHECK_EQ(lack([](machine& its) { its.folder_fails = EROFS; }), "no folder can be made in " + own +
-                                                                     ": Read-only file system");
-  CHECK_EQ(lack([](machine& its) { its.has_kill = false; }), "the kernel has no cgroup.kill, which came with Linux 5.14");
+  CHECK_EQ(lack([](machine& its) { its.folder_fails = EROFS; }),
+           "no folder can be made in " + own + ": Read-only file system");
+  CHECK_EQ(lack([](machine& its) { its.has_kill = false; }),
+           "the kernel has no cgroup.kill, which came with Linux 5.14");
 }

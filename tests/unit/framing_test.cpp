@@ -1,5 +1,5 @@
-#include <actors/framing.hpp>
 #include <doctest/doctest.h>
+#include <actors/framing.hpp>
 
 #include <string>
 #include <vector>
@@ -60,5 +60,6 @@ TEST_CASE("a frame that does not fit is refused on its way in and on its way out
 }
 
 TEST_CASE("a protocol that does not exist is refused") {
-  for (const char* wrong : {"", "line", "frames3", "frames", "frames44"}) CHECK_THROWS_AS(framing(wrong, 10), troupe::error);
+  for (const char* wrong : {"", "line", "frames3", "frames", "frames44"})
+    CHECK_THROWS_AS(framing(wrong, 10), troupe::error);
 }
