@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
+#include <tuple>
 
 #include <troupe/error.hpp>
 #include <troupe/watch.hpp>

@@ -24,11 +24,11 @@ auto named(const char* name, T& value) {
 /// Another program as an actor's process: see actors/program.hpp.
 struct program_options {
   /// The program and its arguments. Without a slash it is looked for in PATH.
-  std::vector<std::string> exec;
+  std::vector<std::string> exec = {};
   /// Beside what this process has; the same name again replaces it.
-  std::map<std::string, std::string> environment;
+  std::map<std::string, std::string> environment = {};
   /// In which it runs; empty: that of this process.
-  std::string directory;
+  std::string directory = {};
   /// How it speaks: "none": standard input is empty, standard output that of this process. "lines": each message is a
   /// line. "frames1", "frames2", "frames4": each message follows its length, a big-endian number of so many bytes.
   std::string protocol = "none";

@@ -9,10 +9,11 @@
 
 using namespace tests;
 using troupe::program_options;
-using troupe::actors::program;
-using subject = troupe::actor_ref<program>;
 
 namespace {
+
+using program = troupe::actors::program;  // not the one of the tests
+using subject = troupe::actor_ref<program>;
 
 struct Said {};
 
