@@ -27,7 +27,7 @@ namespace troupe::actors {
 ///                                                      troupe::program_options{.exec = {"sort"}, .protocol =
 ///                                                      "lines"});
 ///
-/// A stop sends it stop_signal, and kills it after grace_ms, which should be less than child_spec::shutdown. With the
+/// A stop sends it stop_signal, and kills it after grace, which should be less than child_spec::shutdown. With the
 /// worker dies the program; what that has started dies with it in the ways of docs/programs-and-orphans.md.
 class program : public troupe::actor {
  public:
@@ -67,6 +67,9 @@ class program : public troupe::actor {
   };
   struct process_id {};
 
+  using config = program_options;
+  static constexpr bool runs_programs = true;
+
   explicit program(program_options how) : how_(std::move(how)), framing_(how_.protocol, how_.max_message) {}
   program(program_options how, reader whom) : program(std::move(how)) { readers_.push_back(std::move(whom)); }
 
@@ -79,7 +82,7 @@ class program : public troupe::actor {
 
   void on_stop(stop_reason) override {
     program_.send_signal(static_cast<int>(how_.stop_signal));
-    const auto until = in_ms(how_.grace_ms);
+    const auto until = in(how_.grace);
     while (program_.pid() != 0 && !program_.ended() && clock::now() < until) {
       wait_ready({{program_.death()}, {program_.output()}}, until);
       take_output();
@@ -111,7 +114,7 @@ class program : public troupe::actor {
   /// More than a pipe holds; what it has left behind may write on.
   static constexpr int most_last_parts = 64;
 
-  static clock::time_point in_ms(std::uint32_t ms) { return clock::now() + std::chrono::milliseconds(ms); }
+  static clock::time_point in(std::chrono::milliseconds time) { return clock::now() + time; }
   const std::string& name() const { return how_.exec[0]; }
 
   void wait_until_ready() {
@@ -122,7 +125,9 @@ class program : public troupe::actor {
       if (!readers_.empty()) take_output();
       const auto got = program_.read_ready(said);
       if (got && std::string_view(said.data(), *got).find('\n') != std::string_view::npos) return;
-      if (!got) wait_ready({{program_.death()}}, in_ms(100));  // its descriptors are closed before it is dead
+      if (!got)
+        wait_ready({{program_.death()}},
+                   in(std::chrono::milliseconds(100)));  // its descriptors are closed before it is dead
       if (const auto how = program_.ended()) {
         throw std::runtime_error(name() + " " + child_program::text_of(*how) + " before it was ready");
       }
@@ -136,14 +141,14 @@ class program : public troupe::actor {
   // ------------------------------------------------------------------------------------------------------------ input
 
   void wait_for_room(std::size_t bytes) {
-    const auto until = in_ms(how_.input_patience_ms);
+    const auto until = in(how_.input_patience);
     for (write_on(); !pending_.empty() && pending_.size() + bytes > how_.max_pending; write_on()) {
       // Its output is read meanwhile: it may wait for that before it reads.
       const int output = readers_.empty() ? -1 : program_.output();
       wait_ready({{program_.input(), readiness::writable}, {output}, {program_.death()}}, until);
       if (clock::now() >= until) {
         throw error(errc::full,
-                    name() + " has not read its input for " + std::to_string(how_.input_patience_ms) + " ms");
+                    name() + " has not read its input for " + std::to_string(how_.input_patience.count()) + " ms");
       }
       if (!readers_.empty()) take_output();
       if (program_.ended()) return;  // the watch tells how

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -34,13 +35,12 @@ struct program_options {
   std::string protocol = "none";
   /// The start counts when the program has written a newline to this descriptor. 0: when it has been executed.
   std::uint32_t ready_fd = 0;
-  /// How it is stopped: by this signal, and if it still runs after so many milliseconds, by SIGKILL.
+  /// How it is stopped: by this signal, and if it still runs after this time, by SIGKILL.
   std::uint32_t stop_signal = 15;
-  std::uint32_t grace_ms = 2000;
-  /// Bytes that may wait for the program to read its input; beyond it a message's handler waits so many milliseconds,
-  /// then fails.
+  std::chrono::milliseconds grace{2000};
+  /// Bytes that may wait for the program to read its input; beyond it a message's handler waits this long, then fails.
   std::uint32_t max_pending = 1024 * 1024;
-  std::uint32_t input_patience_ms = 5000;
+  std::chrono::milliseconds input_patience{5000};
   /// Bytes of a line or frame that the program writes. A longer line comes in pieces, a longer frame is an error.
   std::uint32_t max_message = 1024 * 1024;
 
@@ -49,8 +49,8 @@ struct program_options {
     ar(detail::named<Ar>("exec", exec), detail::named<Ar>("environment", environment));
     ar(detail::named<Ar>("directory", directory), detail::named<Ar>("protocol", protocol));
     ar(detail::named<Ar>("ready_fd", ready_fd), detail::named<Ar>("stop_signal", stop_signal));
-    ar(detail::named<Ar>("grace_ms", grace_ms), detail::named<Ar>("max_pending", max_pending));
-    ar(detail::named<Ar>("input_patience_ms", input_patience_ms), detail::named<Ar>("max_message", max_message));
+    ar(detail::named<Ar>("grace", grace), detail::named<Ar>("max_pending", max_pending));
+    ar(detail::named<Ar>("input_patience", input_patience), detail::named<Ar>("max_message", max_message));
   }
 };
 

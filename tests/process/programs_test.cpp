@@ -3,6 +3,7 @@
 #include <actors/program.hpp>
 
 #include <fstream>
+#include <troupe/main.hpp>
 
 #include "process/common.hpp"
 #include "support/cgroups.hpp"
@@ -175,7 +176,7 @@ TEST_CASE("a program that ends or hangs up before it is ready is a failed start"
 TEST_CASE("a program that does not end when it is stopped is killed after its grace") {
   in_program<program>([](troupe::system& sys) {
     program_options how = sh("trap '' TERM; while :; do sleep 1; done", "none");
-    how.grace_ms = 100;
+    how.grace = 100ms;
     auto its = sys.spawn<program>("its", how);
     const pid_t pid = pid_of_program(its);
     EXPECT(eventually([&] {  // the trap is set
@@ -271,7 +272,7 @@ TEST_CASE("a program that does not read its input holds up its messages, then it
   const outcome how = with_listener(logged(10), [](troupe::system& sys, const listener&) {
     program_options deaf = sh("sleep 1000");
     deaf.max_pending = 1000;
-    deaf.input_patience_ms = 50;
+    deaf.input_patience = 50ms;
     auto its = sys.spawn<program>("its", deaf);
     const pid_t first = pid_of_program(its);
     its.tell(program::input{std::string(200'000, 'x')});  // more than the pipe holds: the rest waits
@@ -290,6 +291,17 @@ TEST_CASE("a program that reads only when its output is read is not waited for i
     for (int i = 0; i < 50; ++i) its.tell(program::input{std::string(20'000, 'x')});
     EXPECT(eventually([&] { return to.ask(Said{}).get().size() == 50; }));
   });
+}
+
+TEST_CASE("a tree in a file finds the class that runs programs among a program's actor classes") {
+  CHECK(troupe::detail::foreign_of<Listener>() == nullptr);
+  const auto make = troupe::detail::foreign_of<Listener, program>();
+  REQUIRE(make != nullptr);
+  CHECK_EQ(make({.name = "its"}, {"cat", "-u"}).spec.name, "its");
+  std::vector<std::string> fields;
+  for (const auto& each : troupe::detail::list_config<program>()) fields.push_back(each.name);
+  CHECK_EQ(fields, std::vector<std::string>{"exec", "environment", "directory", "protocol", "ready_fd", "stop_signal",
+                                            "grace", "max_pending", "input_patience", "max_message"});
 }
 
 TEST_CASE("a reader that comes later hears what has been written before") {
