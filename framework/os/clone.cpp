@@ -36,12 +36,16 @@ void register_robust_list() noexcept {
   if (saved_robust_list != nullptr) ::syscall(SYS_set_robust_list, saved_robust_list, saved_robust_size);
 }
 
-int by_clone3(kinship whose) noexcept {
+int by_clone3(kinship whose, int cgroup) noexcept {
   clone_args wanted{};
   wanted.flags = CLONE_CLEAR_SIGHAND | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
   if (whose == kinship::sibling) wanted.flags |= CLONE_PARENT;
   wanted.child_tid = reinterpret_cast<std::uint64_t>(thread_id_address());
   wanted.exit_signal = 0;
+  if (cgroup >= 0) {
+    wanted.flags |= CLONE_INTO_CGROUP;
+    wanted.cgroup = static_cast<std::uint64_t>(cgroup);
+  }
   const long pid = ::syscall(SYS_clone3, &wanted, sizeof wanted);
   return pid < 0 ? -errno : static_cast<int>(pid);
 }
@@ -105,8 +109,8 @@ int with_signals_blocked(int (*make)(kinship), kinship whose) noexcept {
   return pid;
 }
 
-int make_by(way how, kinship whose) noexcept {
-  if (how == way::clone3) return by_clone3(whose);
+int make_by(way how, kinship whose, int cgroup) noexcept {
+  if (how == way::clone3) return by_clone3(whose, cgroup);
   if (how == way::clone) return with_signals_blocked(by_clone, whose);
   return with_signals_blocked(
       [](kinship wanted) { return wanted == kinship::sibling ? by_forking_twice() : by_fork(); }, whose);
@@ -116,17 +120,20 @@ bool means_refused(int error) noexcept { return error == ENOSYS || error == EPER
 
 }  // namespace
 
-int clone_process(kinship whose) noexcept {
+int clone_process(kinship whose, int cgroup) noexcept {
   ::syscall(SYS_get_robust_list, 0, &saved_robust_list, &saved_robust_size);
   if (thread_id_address() == nullptr) the_way = way::fork;
   for (;;) {
-    const int pid = make_by(the_way, whose);
-    if (pid >= 0 || the_way == way::fork || !means_refused(-pid)) return pid;
+    const int pid = make_by(the_way, whose, cgroup);
+    // With a cgroup it is that one which is refused: clone3 itself has been used before.
+    if (pid >= 0 || cgroup >= 0 || the_way == way::fork || !means_refused(-pid)) return pid;
     the_way = the_way == way::clone3 ? way::clone : way::fork;
   }
 }
 
 bool siblings_are_orphans() noexcept { return the_way == way::fork; }
+
+bool clones_into_cgroups() noexcept { return the_way == way::clone3; }
 
 void become_worker() noexcept {
   register_robust_list();
@@ -138,6 +145,8 @@ void become_worker() noexcept {
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
+
+void outlive_parent() noexcept { ::prctl(PR_SET_PDEATHSIG, 0); }
 
 void adopt_orphans(bool yes) noexcept { ::prctl(PR_SET_CHILD_SUBREAPER, yes ? 1 : 0); }
 

@@ -20,14 +20,20 @@ enum class kinship : std::uint8_t {
 ///
 /// fork is taken at once where PR_GET_TID_ADDRESS is missing: libc alone knows then where it keeps the thread id.
 /// The caller must be single-threaded. Returns the child's pid, 0 in the child, or the negated errno value.
-int clone_process(kinship whose) noexcept;
+/// `cgroup`: a folder of a cgroup v2 tree that the child is born in, if clones_into_cgroups(); -1: the caller's.
+int clone_process(kinship whose, int cgroup = -1) noexcept;
 
 /// Whether this process makes siblings by forking twice.
 bool siblings_are_orphans() noexcept;
+/// Whether this process makes others by clone3, as far as it knows yet.
+bool clones_into_cgroups() noexcept;
 
 /// To be called first in a process made by clone_process: ignores INT, TERM, HUP, QUIT and PIPE, has no handler of its
 /// parent's, unblocks every signal, gives glibc its robust list back and dies with its parent.
 void become_worker() noexcept;
+
+/// The calling process does not die with its parent any more.
+void outlive_parent() noexcept;
 
 /// From now on orphans below this process become its children (PR_SET_CHILD_SUBREAPER), or no more.
 void adopt_orphans(bool yes) noexcept;

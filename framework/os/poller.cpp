@@ -79,4 +79,13 @@ bool wait_ready(int number, poller::interest what, std::optional<time_point> unt
   }
 }
 
+std::size_t wait_first(const std::array<int, 2>& numbers) {
+  std::array<pollfd, 2> wanted{pollfd{numbers[0], POLLIN, 0}, pollfd{numbers[1], POLLIN, 0}};
+  for (;;) {
+    const int count = ::ppoll(wanted.data(), wanted.size(), nullptr, nullptr);
+    if (count > 0) return wanted[1].revents != 0 ? 1 : 0;
+    if (count < 0 && errno != EINTR) fail("wait for a descriptor");
+  }
+}
+
 }  // namespace troupe::os

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -40,5 +41,7 @@ class poller {
 
 /// Waits for one descriptor to become readable (or writable); false: `until` has come.
 bool wait_ready(int number, poller::interest what, std::optional<time_point> until);
+/// Waits until one of two descriptors is readable, and says which; the second, if both are.
+std::size_t wait_first(const std::array<int, 2>& numbers);
 
 }  // namespace troupe::os

@@ -140,6 +140,8 @@ void name_thread(const std::string& name) noexcept { ::prctl(PR_SET_NAME, name.c
 
 int own_pid() noexcept { return static_cast<int>(::getpid()); }
 
+int parent_pid() noexcept { return static_cast<int>(::getppid()); }
+
 std::string signal_name(int number) {
   const char* name = ::sigabbrev_np(number);
   return name == nullptr ? "signal " + std::to_string(number) : "SIG" + std::string(name);

@@ -54,6 +54,7 @@ std::string thread_name(int tid);
 /// Names the calling thread for ps and top; at most 15 bytes of it are kept.
 void name_thread(const std::string& name) noexcept;
 int own_pid() noexcept;
+int parent_pid() noexcept;
 /// "SIGSEGV"
 std::string signal_name(int number);
 

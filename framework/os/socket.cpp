@@ -10,7 +10,7 @@
 namespace troupe::os {
 
 namespace {
-constexpr std::size_t most_fds = 10;
+constexpr std::size_t most_fds = 14;
 }
 
 std::pair<fd, fd> packet_pair() {

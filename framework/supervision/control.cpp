@@ -18,9 +18,10 @@ os::mapping sealed(const os::fd& memory, std::uint64_t bytes) {
 
 }  // namespace
 
-control::control(spawner& spawns, std::span<const detail::actor_type* const> types, const dead_letter_limits& limits,
-                 const log_options& log, hooks calls)
+control::control(spawner& spawns, cgroups& groups, std::span<const detail::actor_type* const> types,
+                 const dead_letter_limits& limits, const log_options& log, hooks calls)
     : spawner_(spawns),
+      cgroups_(groups),
       types_(types),
       hooks_(std::move(calls)),
       bell_(os::make_doorbell()),
@@ -175,6 +176,7 @@ void control::on_timer() {
   next_sweep_ = now + std::chrono::seconds(1);
   sweep();
   reap_strays();
+  cgroups_.sweep();
 }
 
 /// Bounds what a lost hint can cost: a sleeper with a deliverable record, a sender that wants room and has it.

@@ -20,6 +20,7 @@
 #include "channel/tree_codec.hpp"
 #include "os/poller.hpp"
 #include "supervision/certificate.hpp"
+#include "supervision/cgroups.hpp"
 #include "supervision/death_register.hpp"
 #include "supervision/executor.hpp"
 #include "supervision/judge.hpp"
@@ -40,8 +41,8 @@ class control final : public executor {
     std::function<void(int signal)> on_signal;  ///< control thread
     std::function<void(policy::outcome, const std::string&)> on_ended;  ///< control thread
   };
-  control(spawner& spawns, std::span<const detail::actor_type* const> types, const dead_letter_limits& limits,
-          const log_options& log, hooks calls);
+  control(spawner& spawns, cgroups& groups, std::span<const detail::actor_type* const> types,
+          const dead_letter_limits& limits, const log_options& log, hooks calls);
   ~control();
 
   /// Makes main's own identity; returns what main's endpoint is made of. Before start().
@@ -99,7 +100,9 @@ class control final : public executor {
   void serve_spawner();
   void spawner_died();
   void reap_strays();
-  void boot(life& who);
+  void boot(life& who, cgroups::seat&& seat);
+  /// confining.cpp
+  void confine(wire::boot& frame, std::vector<std::shared_ptr<os::fd>>& fds, const child_spec& spec, cgroups::seat&& seat);
   void attached(life& who);
   void ready(life& who, const std::string& said);
   void stop_life(life& who, shutdown how);
@@ -254,6 +257,8 @@ class control final : public executor {
   std::string name_of(wire::identity_id id);
 
   spawner& spawner_;
+  cgroups& cgroups_;
+  bool said_no_memory_ = false;  // that limits.memory is limits.data here
   bool spawner_alive_ = true;
   bool watching_twin_ = false;
   unsigned look_for_strays_ = 0;  // sweeps that still do so

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "os/clone.hpp"
 #include "os/memory.hpp"
 #include "supervision/control.hpp"
 #include "supervision/log.hpp"
@@ -21,21 +22,6 @@ std::shared_ptr<os::fd> shared_memory(const char* label, std::uint64_t size, os:
   map = os::mapping(memory, size, os::access::read_write);
   os::seal_memory(memory, how);
   return std::make_shared<os::fd>(std::move(memory));
-}
-
-void restrict_boot(wire::boot& frame, const child_spec& spec) {
-  const auto given = [&](wire::limit which, std::optional<std::uint64_t> most) {
-    if (!most) return;
-    frame.limit[which] = *most;
-    frame.limited |= 1U << which;
-  };
-  const limits& its = spec.limits;
-  given(wire::limit_data, its.data);
-  if (its.cpu) given(wire::limit_cpu, static_cast<std::uint64_t>(std::max<std::int64_t>(its.cpu->count(), 0)));
-  given(wire::limit_files, its.files);
-  given(wire::limit_file_size, its.file_size);
-  given(wire::limit_core, its.core);
-  frame.no_new_privs = spec.no_new_privs ? 1 : 0;
 }
 
 }  // namespace
@@ -101,6 +87,7 @@ void control::start_life(identity& of) {
   who->of = &of;
   who->born = os::clock::now();
   os::fd theirs;
+  cgroups::seat seat;
   try {
     who->out = std::make_shared<os::fd>(os::make_memory("troupe-out", wire::out_memory_bytes));
     who->memory = std::make_shared<channel::peer_memory>();
@@ -110,15 +97,17 @@ void control::start_life(identity& of) {
     who->control = std::move(ours);
     theirs = std::move(other);
     poller_.add(who->control, control_key(who->id));
+    seat = cgroups_.make(who->id, of.spec.limits.memory, os::clones_into_cgroups());
   } catch (const error& e) {
     return start_failed(of, errc::spawn_failed, e.what());
   }
+  const os::fd cgroup = std::move(seat.born_in);
   life& born = *who;
   lives_.emplace(born.id, std::move(who));
   of.active = &born;
   workers_.fetch_add(1, std::memory_order_relaxed);
-  boot(born);
-  if (!spawner_.request(born.id, theirs)) spawner_died();
+  boot(born, std::move(seat));
+  if (!spawner_.request(born.id, theirs, cgroup)) spawner_died();
 }
 
 void control::start_failed(identity& of, errc code, const std::string& text) {
@@ -197,7 +186,7 @@ void control::reap_strays() {
 }
 
 /// Queues what the worker needs to be born; it reads it when it is there.
-void control::boot(life& who) {
+void control::boot(life& who, cgroups::seat&& seat) {
   identity& of = *who.of;
   std::vector<std::shared_ptr<os::fd>> fds{who.out,       of.cursor_fd, of.hint_fd,
                                            of.status_fd, for_owner(of.doorbell), of.arguments_fd};
@@ -210,8 +199,8 @@ void control::boot(life& who) {
   frame.what = of.role;
   frame.actor_type = of.type_index;
   frame.outbox_bytes = of.spec.outbox_bytes;
-  restrict_boot(frame, of.spec);
   capture_output(who, frame, fds);
+  confine(frame, fds, of.spec, std::move(seat));
   send(who, wire::frame::boot, frame, of.name, std::move(fds));
   who.frames_sent = 0;  // the worker counts from the next one
   of.page().attention.store(0, std::memory_order_relaxed);
@@ -268,6 +257,8 @@ void control::on_death(life& who) {
   const auto status = os::reap(who.pidfd);
   if (!status) return;
   hear(who);  // what it said before it died
+  const bool of_ours = who.killed_for || who.kill_asked || who.killed_after_grace;
+  who.out_of_memory = status->signal == 9 && !of_ours && cgroups_.killed_for_memory(who.id) > 0;
   certificate how = certify(who, *status);
   how.last_lines = output_.close(who.id);
   who.memory->dead = true;
@@ -380,6 +371,7 @@ void control::end_life(life& who) {
   poller_.remove(who.control);
   if (who.pidfd) poller_.remove(who.pidfd);
   workers_.fetch_sub(1, std::memory_order_relaxed);
+  cgroups_.end(who.id);
   lives_.erase(who.id);
 }
 

@@ -69,7 +69,7 @@ class log_writer {
     if (entry.level < how_.level) return;
     const std::lock_guard lock(mutex_);
     const std::size_t bytes = bytes_of(entry);
-    const bool from_worker = entry.level <= log_level::err;
+    const bool from_worker = entry.level == log_level::out || entry.level == log_level::err;
     if (waiting_bytes_ + bytes > (from_worker ? most_waiting : 2 * most_waiting)) {
       ++lost_;
       return;

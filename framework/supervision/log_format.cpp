@@ -13,6 +13,7 @@ namespace {
 
 const char* name_of(log_level level) {
   switch (level) {
+    case log_level::debug: return "debug";
     case log_level::out: return "out";
     case log_level::err: return "err";
     case log_level::info: return "info";

@@ -14,6 +14,7 @@
 #include "channel/endpoint.hpp"
 #include "os/process.hpp"
 #include "os/symbols.hpp"
+#include "supervision/cgroups.hpp"
 #include "supervision/control.hpp"
 #include "supervision/log.hpp"
 #include "supervision/spawner.hpp"
@@ -52,16 +53,28 @@ void require_single_thread() {
   throw error(errc::threads_exist, "call troupe::run before any thread is started; running now: " + names);
 }
 
+void require_level(orphan_level wanted, const cgroups& groups) {
+  if (groups.level() >= wanted) return;
+  throw error(errc::level_missing, "options::require_level says cgroup, and none can be made: " + groups.lacks());
+}
+
+void log_orphan_level(const cgroups& groups) {
+  const bool cgroup = groups.level() == orphan_level::cgroup;
+  log_line("no orphans: " + (cgroup ? "cgroup " + groups.folders().front() : "best effort, since " + groups.lacks()),
+           log_level::debug);
+}
+
 class program final : public detail::runtime {
  public:
   program(const detail::run_options& how, std::span<const detail::actor_type* const> types, spawner& spawns,
-          os::fd signals);
+          cgroups& groups, os::fd signals);
   ~program() { stop_tree(); }
 
   void monitor(std::uint64_t identity, std::function<void(const down&)> handler) override;
   void wait() override;
   bool poll(std::chrono::nanoseconds patience) override;
   void stop() override;
+  orphan_level orphans() const override { return orphans_; }
   bool stopping() const override { return stop_wanted_ || endpoint_->interrupted(); }
   counts count() const override {
     return {control_.deaths(), control_.restarts(), control_.dead_letters(), control_.workers()};
@@ -79,6 +92,7 @@ class program final : public detail::runtime {
   void tree_ended(policy::outcome how, const std::string& text);
   void note(channel::incoming&& frame);
 
+  const orphan_level orphans_;
   control control_;
   std::unique_ptr<channel::endpoint> endpoint_;
   std::unique_ptr<supervisors> supervisors_;
@@ -97,8 +111,9 @@ class program final : public detail::runtime {
 };
 
 program::program(const detail::run_options& how, std::span<const detail::actor_type* const> types, spawner& spawns,
-                 os::fd signals)
-    : control_(spawns, types, how.dead_letters, how.log,
+                 cgroups& groups, os::fd signals)
+    : orphans_(groups.level()),
+      control_(spawns, groups, types, how.dead_letters, how.log,
                {[this](int number) { take_signal(number); },
                 [this](policy::outcome outcome, const std::string& text) { tree_ended(outcome, text); }}) {
   auto parts = control_.make_main(how.outbox_bytes);
@@ -239,14 +254,18 @@ int run_program(int, char**, const run_options& how, std::span<const actor_type*
   int code = 1;
   int signal = 0;
   {
-    spawner spawns(types);
+    os::kernel_files files;
+    cgroups groups(files);
+    require_level(how.require_level, groups);
+    spawner spawns(types, guardian(groups.folders()));
     require_threads();
     start_log(how.log);
+    log_orphan_level(groups);
     if (spawns.makes_orphans()) {
       log_line("this machine refuses clone with CLONE_PARENT: workers are forked twice, so they send SIGCHLD and "
                "waitpid(-1) sees them");
     }
-    program running(how, types, spawns, os::take_signals());
+    program running(how, types, spawns, groups, os::take_signals());
     try {
       code = body(running);
     } catch (const error& e) {
@@ -255,6 +274,7 @@ int run_program(int, char**, const run_options& how, std::span<const actor_type*
       std::cerr << "troupe: " << e.what() << std::endl;
     }
     running.stop_tree();
+    groups.end_all();  // while the spawners live: they do it, if this process is killed meanwhile
     if (running.gave_up()) code = gave_up_code;
     signal = running.signal();
   }

@@ -26,22 +26,27 @@ constexpr const char* spawner_name = "troupe-spawner";
 }
 
 /// The life of a spawner, or of its twin, which sleeps until it is asked for something.
-[[noreturn]] void serve(os::fd socket, std::span<const detail::actor_type* const> types) {
+[[noreturn]] void serve(os::fd socket, std::span<const detail::actor_type* const> types, guardian guards) {
   os::become_worker();
   os::block_all_signals();
   const int keep[] = {socket.get()};
   os::close_all_but(keep);
+  guards.take_up();
   os::make_blocking(socket);
   os::name_thread(spawner_name);
   std::array<std::byte, sizeof(wire::spawn_request)> buffer;
   for (;;) {
     os::packet packet;
-    if (os::receive_packet(socket, buffer, packet) != os::io::done || packet.fds.size() != 1) os::exit_now(0);
+    guards.wait(socket);
+    const os::io how = os::receive_packet(socket, buffer, packet);
+    if (how == os::io::hung_up) guards.hung_up();
+    if (how != os::io::done || packet.fds.empty() || packet.fds.size() > 2) os::exit_now(0);
     const auto request = channel::only_body<wire::spawn_request>(std::span(buffer).first(packet.size));
     if (!request) os::exit_now(0);
     const wire::spawn_request wanted = *request;
-    const int pid = os::clone_process(os::kinship::sibling);
-    if (pid == 0 && wanted.incarnation == 0) serve(std::move(packet.fds[0]), types);
+    const int cgroup = packet.fds.size() == 2 ? packet.fds[1].get() : -1;
+    const int pid = os::clone_process(os::kinship::sibling, cgroup);
+    if (pid == 0 && wanted.incarnation == 0) serve(std::move(packet.fds[0]), types, std::move(guards));
     if (pid == 0) become_actor(std::move(packet.fds[0]), types);
     packet.fds.clear();  // a copy kept here would hide the worker's death from its readers
     const wire::spawn_reply reply{wanted.incarnation, pid, os::siblings_are_orphans() ? 1U : 0U};
@@ -51,12 +56,13 @@ constexpr const char* spawner_name = "troupe-spawner";
 
 }  // namespace
 
-spawner::spawner(std::span<const detail::actor_type* const> types) : program_adopts_(os::adopts_orphans()) {
+spawner::spawner(std::span<const detail::actor_type* const> types, guardian guards)
+    : program_adopts_(os::adopts_orphans()) {
   auto [ours, theirs] = os::packet_pair();
   active_.pid = os::clone_process(os::kinship::child);
   if (active_.pid == 0) {
     ours.reset();
-    serve(std::move(theirs), types);
+    serve(std::move(theirs), types, std::move(guards));
   }
   if (active_.pid < 0) throw error(errc::os, "make the spawner", -active_.pid);
   theirs.reset();
@@ -89,9 +95,10 @@ bool spawner::request_twin() {
   return request(0, theirs);
 }
 
-bool spawner::request(wire::incarnation_id who, const os::fd& control) noexcept {
+bool spawner::request(wire::incarnation_id who, const os::fd& control, const os::fd& cgroup) noexcept {
   const wire::spawn_request wanted{who};
-  const int fds[] = {control.get()};
+  const int both[] = {control.get(), cgroup.get()};
+  const std::span<const int> fds(both, cgroup ? 2 : 1);
   ++unanswered_;
   adopt_while_unanswered();
   for (;;) {

@@ -7,6 +7,7 @@
 #include <troupe/detail/actor_type.hpp>
 
 #include "os/fd.hpp"
+#include "supervision/guardian.hpp"
 #include "wire/control.hpp"
 
 namespace troupe::supervision {
@@ -20,10 +21,12 @@ namespace troupe::supervision {
 /// It knows nothing but a request and a control socket at a time. It has a sleeping twin; when it dies the twin takes
 /// over and gets a twin of its own. When both are gone, spawning fails with errc::spawn_failed; workers that run go on.
 /// Not thread-safe.
+///
+/// Both are guardians, too: what they do when the supervisor process dies is in guardian.hpp.
 class spawner {
  public:
   /// Forks it and its twin. The caller must be single-threaded; throws error(errc::os) if the kernel refuses.
-  explicit spawner(std::span<const detail::actor_type* const> types);
+  spawner(std::span<const detail::actor_type* const> types, guardian guards);
   /// Ends and reaps both.
   ~spawner();
   spawner(const spawner&) = delete;
@@ -34,8 +37,9 @@ class spawner {
   /// Readable: the twin's end. None while there is no twin.
   const os::fd& twin_socket() const noexcept { return twin_.socket; }
 
-  /// Asks for a worker with this end of its control socket. False: the spawner is gone.
-  bool request(wire::incarnation_id who, const os::fd& control) noexcept;
+  /// Asks for a worker with this end of its control socket, to be born in that cgroup (none: the spawner's own). False:
+  /// the spawner is gone.
+  bool request(wire::incarnation_id who, const os::fd& control, const os::fd& cgroup = {}) noexcept;
   /// The next answer about a worker; none now. `alive` becomes false when the spawner has hung up. A twin that has come
   /// to life is taken in on the way.
   std::optional<wire::spawn_reply> answer(bool& alive);

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -37,6 +38,8 @@ class timer {
 
 class supervisor;
 class supervisor_ref;
+class watch;
+enum class readiness : std::uint8_t;
 
 /// What an actor can do besides talking through refs. Taken from `self()`; loop thread only.
 class self_t {
@@ -112,6 +115,9 @@ class self_t {
   std::optional<supervisor_ref> find_supervisor(const std::string& name) const;
   /// In on_start: whoever starts this actor gets the text, see troupe::started. At most 8 KiB of it.
   void announce(const std::string& text) const { detail::context().announce(text); }
+
+  /// Calls `handler` while a descriptor of the user's is ready; include troupe/watch.hpp, which says more.
+  troupe::watch watch(int descriptor, readiness what, std::function<void()> handler) const;
 
   /// Answers the request in hand later: `auto later = self().defer<int>(); keep it; return later;`
   template <class R>

@@ -30,14 +30,14 @@ inline constexpr std::uint64_t default_outbox_bytes = std::uint64_t{1} << 30;
 /// What the kernel lets a child's process use, as setrlimit(2) says it. One that is not given is as the program has it. A
 /// process that the child starts has the same.
 struct limits {
-  std::optional<std::uint64_t> data;        ///< bytes of private memory; beyond it allocation fails
-  std::optional<std::chrono::seconds> cpu;  ///< processor time of one incarnation; then SIGXCPU ends it
-  std::optional<std::uint64_t> files;       ///< descriptors; the worker itself takes about ten, and two for each link
-  std::optional<std::uint64_t> file_size;   ///< bytes that a file may grow to; then SIGXFSZ ends it
-  std::optional<std::uint64_t> core;        ///< bytes of a core dump
+  std::optional<std::uint64_t> data = {};        ///< bytes of private memory; beyond it allocation fails
+  std::optional<std::chrono::seconds> cpu = {};  ///< processor time of one incarnation; then SIGXCPU ends it
+  std::optional<std::uint64_t> files = {};       ///< descriptors; the worker itself takes about ten, and two for each link
+  std::optional<std::uint64_t> file_size = {};   ///< bytes that a file may grow to; then SIGXFSZ ends it
+  std::optional<std::uint64_t> core = {};        ///< bytes of a core dump
   /// Bytes of memory that the child and all that it starts may use together, where a cgroup can be made for it; where
   /// not, this is `data`.
-  std::optional<std::uint64_t> memory;
+  std::optional<std::uint64_t> memory = {};
 };
 
 /// What becomes of the messages that wait for a child when it is started again.

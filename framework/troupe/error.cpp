@@ -49,8 +49,10 @@ constexpr std::array all = {
     words{"running", "the child runs", "terminate it first"},
     words{"restarting", "the child is being restarted", "terminate it first"},
     words{"bad_spec", "no supervisor can have such a child or such flags", "mend the spec"},
+    words{"level_missing", "this machine cannot give what options::require_level asks for",
+          "give the program what it lacks, or ask for less"},
 };
-static_assert(all.size() == static_cast<std::size_t>(errc::bad_spec) + 1);
+static_assert(all.size() == static_cast<std::size_t>(errc::level_missing) + 1);
 
 const words& words_of(errc code) noexcept {
   static constexpr words unknown{"unknown", "an error of an unknown code", ""};

@@ -36,6 +36,7 @@ enum class errc : std::uint8_t {
   running,          ///< the child runs: terminate it first
   restarting,       ///< the child is being restarted: terminate it first
   bad_spec,         ///< no supervisor can have such a child or such flags: the text says why
+  level_missing,    ///< this machine cannot give what options::require_level asks for: the text says what it lacks
 };
 
 /// The enumerator's name, as it appears in messages.

@@ -45,6 +45,28 @@ consteval bool is_one_shot() {
   }
 }
 
+/// The class that `exec` means says `static constexpr bool runs_programs = true`, and its config has a field exec.
+template <class A>
+concept program_runner = requires { requires A::runs_programs; };
+
+template <class A>
+tree_child describe_program(const child_spec& spec, const std::vector<std::string>& command) {
+  typename A::config config{};
+  config.exec = command;
+  return describe_child<A>(spec, std::move(config));
+}
+
+/// None: no such class is among them.
+template <class... Actors>
+foreign_maker foreign_of() {
+  foreign_maker found = nullptr;
+  const auto look = [&]<class A>(std::type_identity<A>) {
+    if constexpr (program_runner<A>) found = &describe_program<A>;
+  };
+  (look(std::type_identity<Actors>{}), ...);
+  return found;
+}
+
 template <class A>
 std::vector<config_listed> list_config() {
   std::vector<config_listed> fields;
@@ -116,13 +138,14 @@ command read_command(int argc, const char* const* argv, std::span<const config_c
 ///     PROGRAM check FILE [--set path=value]...   says what is wrong or looks wrong with the file
 ///     PROGRAM actors                             lists the actor classes and their config
 ///
+/// With troupe::actors::program among the classes a child may say `exec = ["prog", "arg"]` in place of `actor`.
 /// A class with a nested type `config` gets what the file's `args` say as its constructor's argument.
 /// docs/trees-in-files.md describes the format. Exit codes: as run(); 64 a wrong command line, 65 a wrong file, 66 a
 /// file that cannot be read.
 template <class... Actors>
 int main(int argc, char** argv, const options& how = {}) {
   const std::vector<detail::config_class> classes{detail::class_of<Actors>()...};
-  const detail::command wanted = detail::read_command(argc, argv, classes, nullptr, how);
+  const detail::command wanted = detail::read_command(argc, argv, classes, detail::foreign_of<Actors...>(), how);
   if (!wanted.tree) return wanted.exit_code;
   return run<Actors...>(argc, argv, wanted.how, [&](system& sys) {
     sys.spawn(*wanted.tree);

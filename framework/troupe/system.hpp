@@ -17,6 +17,7 @@
 #include <troupe/detail/runtime.hpp>
 #include <troupe/down.hpp>
 #include <troupe/log.hpp>
+#include <troupe/orphans.hpp>
 #include <troupe/payload.hpp>
 #include <troupe/ref.hpp>
 #include <troupe/supervisor_ref.hpp>
@@ -130,6 +131,9 @@ class system {
     return {now.deaths, now.restarts, now.dead_letters, now.workers};
   }
 
+  /// How sure it is that no process of this program is left when the supervisor process is killed.
+  troupe::orphan_level orphan_level() const { return runtime_.orphans(); }
+
   explicit system(detail::runtime& runtime) noexcept : runtime_(runtime) {}
 
  private:
@@ -154,17 +158,19 @@ struct options {
   dead_letter_limits dead_letters = {};
   /// Of main's own messages; see child_spec::outbox_bytes.
   std::uint64_t outbox_bytes = default_outbox_bytes;
+  /// run() throws error(errc::level_missing) where this level cannot be reached.
+  orphan_level require_level = orphan_level::best_effort;
 };
 
 /// First thing in main: makes the spawner, then calls `body` as the supervisor process. `Actors` are the classes that can
 /// be spawned. Workers see the program's globals as they are now. Returns when the tree has been stopped, in the reverse
 /// order of its start: what `body` returned (0 for void), 70 if the root supervisor gave up. A signal INT, TERM or HUP
 /// stops the tree and ends the process with 128 + signal. An error that escapes `body` is printed: 1.
-/// Throws error(errc::threads_exist) if the process has more than one thread.
+/// Throws error: threads_exist if the process has more than one thread; level_missing.
 template <class... Actors, class Body>
 int run(int argc, char** argv, const options& how, Body&& body) {
   static const std::vector<const detail::actor_type*> types{&detail::type_of<Actors>()...};
-  const detail::run_options wanted{how.supervisor, how.log, how.dead_letters, how.outbox_bytes};
+  const detail::run_options wanted{how.supervisor, how.log, how.dead_letters, how.outbox_bytes, how.require_level};
   return detail::run_program(argc, argv, wanted, types, [&](detail::runtime& runtime) {
     system sys(runtime);
     if constexpr (std::is_void_v<std::invoke_result_t<Body&, system&>>) {

@@ -142,8 +142,8 @@ struct boot {
   std::uint64_t limit[limits];
   std::uint32_t limited;  ///< bit l: limit[l] is to be set
   std::uint32_t no_new_privs;
-  std::uint32_t outputs;  ///< 2: the last descriptors become standard output and standard error; 0: those stay
-  std::uint32_t reserved;
+  std::uint32_t outputs;  ///< 2: descriptors behind the others become standard output and standard error; 0: those stay
+  std::uint32_t enters;   ///< so many descriptors come last: cgroup.procs files that the worker writes itself into
 };
 
 struct lane {
@@ -241,8 +241,8 @@ struct supervised {
   std::uint32_t declined;  ///< 1: it does not run, since it did not want to
 };
 
-/// Supervisor -> spawner; one descriptor: the child's end of its control socket. Incarnation 0: the child is the
-/// spawner's twin, and the descriptor its end of such a socket.
+/// Supervisor -> spawner; descriptors: the child's end of its control socket, and the cgroup that it is born in, if not
+/// the spawner's. Incarnation 0: the child is the spawner's twin, and the descriptor its end of such a socket.
 struct spawn_request { incarnation_id incarnation; };
 /// Spawner -> supervisor. pid below 0: the error number of the refused clone, negated. `orphan` 1: children of this
 /// spawner become the supervisor's only because it adopts orphans.

@@ -7,6 +7,7 @@
 #include <troupe/error.hpp>
 
 #include "os/crash.hpp"
+#include "os/kernel_files.hpp"
 #include "os/poller.hpp"
 #include "os/process.hpp"
 #include "worker/loop.hpp"
@@ -65,7 +66,12 @@ birth be_born(os::fd control) {
   birth born;
   if (frame.type != wire::frame::boot || !frame.take(born.its)) os::exit_now(1);
   const std::size_t fds = born.its.checkpoint_bytes > 0 ? wire::boot_fds : wire::fd_checkpoint;
-  if (frame.fds.size() != fds + born.its.outputs || (born.its.outputs != 0 && born.its.outputs != 2)) os::exit_now(1);
+  const std::size_t before_cgroups = fds + born.its.outputs;
+  if (frame.fds.size() != before_cgroups + born.its.enters) os::exit_now(1);
+  if (born.its.outputs != 0 && born.its.outputs != 2) os::exit_now(1);
+  const std::vector<os::fd> cgroups(
+      std::make_move_iterator(frame.fds.begin() + static_cast<std::ptrdiff_t>(before_cgroups)),
+      std::make_move_iterator(frame.fds.end()));
   born.name = frame.text();
   const auto map = [&](wire::boot_fd which, std::uint64_t size, os::access how) {
     return os::mapping(frame.fds[which], size, how);
@@ -87,6 +93,7 @@ birth be_born(os::fd control) {
   send(control, channel::pack(wire::frame::took, wire::number{frame.fds.size()}));
   frame.fds.clear();
   try {
+    for (const auto& each : cgroups) os::enter_cgroup(each);
     restrict_to(born.its);
   } catch (const error& e) {
     leave(control, wire::leave::start_failed, e.what());

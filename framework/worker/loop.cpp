@@ -30,6 +30,7 @@ loop::loop(birth&& born, const detail::actor_type& type)
       endpoint_(parts_of(born), [this](channel::incoming&& frame) { note(std::move(frame)); }),
       mailbox_(born.its.identity, std::move(born.cursor), std::move(born.hints), std::move(born.doorbell)),
       replies_(endpoint_, mailbox_),
+      watches_(endpoint_),
       turn_(type, endpoint_, std::move(born.checkpoint), born.its.checkpoint_bytes) {
   the_context = this;
   endpoint_.long_turns = type.commit_every > 1;
@@ -37,8 +38,9 @@ loop::loop(birth&& born, const detail::actor_type& type)
     if (std::this_thread::get_id() == loop_thread) mailbox_.settle();
   };
   endpoint_.on_watched = [this](std::uint64_t key, bool, bool) {
-    writable_.push_back(static_cast<std::uint32_t>(key - channel::endpoint::owner_key));
     has_noted_ = true;
+    if (watches_.found_ready(key)) return;
+    writable_.push_back(static_cast<std::uint32_t>(key - channel::endpoint::owner_key));
   };
   endpoint_.on_look = [this] { has_noted_ = look_ = true; };
 }
@@ -117,6 +119,10 @@ void loop::serve() {
         in_turn([&] { endpoint_.run_callbacks([this] { aside_ended(); }); });
         busy = true;
       }
+    }
+    if (watches_.any_due() && !stop_) {
+      watches_.run([this](const auto& handler) { in_turn(handler); });
+      busy = true;
     }
     if (!stop_) busy = turn_of_messages() || busy;
     if (!downs_.empty() && !stop_) tell_downs();

@@ -16,6 +16,7 @@
 #include "worker/replies.hpp"
 #include "worker/timers.hpp"
 #include "worker/turn.hpp"
+#include "worker/watches.hpp"
 
 namespace troupe::worker {
 
@@ -43,6 +44,10 @@ class loop final : public detail::worker_context {
   std::uint64_t add_timer(std::chrono::nanoseconds first, std::chrono::nanoseconds period,
                           const detail::outgoing& message) override;
   void cancel_timer(std::uint64_t timer) noexcept override { timers_.cancel(timer); }
+  std::uint64_t add_watch(int descriptor, bool writable, std::function<void()> handler) override {
+    return watches_.add(descriptor, writable, std::move(handler));
+  }
+  void remove_watch(std::uint64_t watch) noexcept override { watches_.remove(watch); }
   void stop_self() override { stop_ = stop_reason::self; }
   void announce(const std::string& text) override { said_at_start_ = text; }
 
@@ -98,6 +103,7 @@ class loop final : public detail::worker_context {
   channel::mailbox mailbox_;
   replies replies_;
   timers timers_;
+  watches watches_;
   turn turn_;
   std::unique_ptr<actor> actor_;
 

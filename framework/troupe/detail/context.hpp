@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -36,6 +37,8 @@ class worker_context {
   virtual std::uint64_t add_timer(std::chrono::nanoseconds first, std::chrono::nanoseconds period,
                                   const outgoing& message) = 0;
   virtual void cancel_timer(std::uint64_t timer) noexcept = 0;
+  virtual std::uint64_t add_watch(int descriptor, bool writable, std::function<void()> handler) = 0;
+  virtual void remove_watch(std::uint64_t watch) noexcept = 0;
   virtual void stop_self() = 0;
   /// Said with `ready`.
   virtual void announce(const std::string& text) = 0;

@@ -13,6 +13,7 @@
 #include <troupe/detail/actor_type.hpp>
 #include <troupe/down.hpp>
 #include <troupe/log.hpp>
+#include <troupe/orphans.hpp>
 
 namespace troupe::detail {
 
@@ -56,6 +57,7 @@ class runtime {
   virtual bool poll(std::chrono::nanoseconds patience) = 0;
   virtual void stop() = 0;
   virtual bool stopping() const = 0;
+  virtual orphan_level orphans() const = 0;
   struct counts {
     std::uint64_t deaths, restarts, dead_letters, workers;
   };
@@ -70,6 +72,7 @@ struct run_options {
   log_options log;
   dead_letter_limits dead_letters;
   std::uint64_t outbox_bytes;
+  orphan_level require_level;
 };
 
 int run_program(int argc, char** argv, const run_options& how, std::span<const actor_type* const> types,
