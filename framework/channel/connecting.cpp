@@ -95,6 +95,10 @@ void endpoint::connected(incoming& frame) {
 
 expected<void> endpoint::connect_and_wait(out_link& link, bool asks, std::optional<os::time_point> until) {
   std::unique_lock lock(mutex_);
+  if (parts_.spare) {
+    return tl::unexpected(error(errc::not_allowed, "a spare process can neither tell nor ask before it has taken over: "
+                                                   "do that in on_start"));
+  }
   {
     const std::lock_guard of_link(link.mutex);
     if (link.now == out_link::state::fresh || link.now == out_link::state::refused) connect(link, asks);

@@ -24,8 +24,14 @@ endpoint::endpoint(parts its, frame_sink others)
       outbox_(parts_.out, wire::out_lanes_end, wire::out_memory_bytes, 4096),
       segments_(parts_.outbox_bytes) {
   poller_.add(parts_.control, control_key);
-  poller_.add(parts_.doorbell, doorbell_key);
+  if (!parts_.spare) poller_.add(parts_.doorbell, doorbell_key);
   current_ = this;
+}
+
+void endpoint::take_over() {
+  const std::lock_guard lock(mutex_);
+  parts_.spare = false;
+  poller_.add(parts_.doorbell, doorbell_key);
 }
 
 endpoint::~endpoint() { current_ = nullptr; }

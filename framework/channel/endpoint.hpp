@@ -81,6 +81,7 @@ class endpoint {
     os::mapping out;
     os::fd doorbell;
     std::uint64_t outbox_bytes = 0;  // limit of the outbox's further segments
+    bool spare = false;              // the doorbell is another process's, and nothing may be told, until take_over()
   };
   /// Frames that the endpoint does not take itself; called with the mutex held, so it may only note them.
   using frame_sink = std::function<void(incoming&&)>;
@@ -94,6 +95,8 @@ class endpoint {
   wire::incarnation_id incarnation() const noexcept { return parts_.incarnation; }
   wire::out_header& out_header() const noexcept { return *parts_.out.at<wire::out_header>(); }
   const os::fd& doorbell() const noexcept { return parts_.doorbell; }
+  /// A spare has become its actor's process.
+  void take_over();
 
   // ------------------------------------------------------------------------------------------- control socket
   template <class Body>

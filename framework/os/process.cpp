@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 
@@ -87,6 +88,69 @@ stat_line read_stat(const std::string& pid) {
 }
 
 }  // namespace
+
+namespace {
+
+constexpr std::size_t most_tasks = 64;
+constexpr unsigned long exiting = 4;  // PF_EXITING: the task has left user mode for good
+
+/// Fields 9, 20 and 52 of a stat file of /proc.
+struct task_stat {
+  unsigned long flags = 0;
+  int threads = 0;
+  int exit_code = 0;  // as in wait(2)
+};
+
+fd open_stat(const std::string& folder) { return fd{::open((folder + "/stat").c_str(), O_RDONLY | O_CLOEXEC)}; }
+
+/// None: the task is gone.
+std::optional<task_stat> read_task(const fd& stat) {
+  char text[1024] = {};
+  if (!stat || ::pread(stat.get(), text, sizeof text - 1, 0) <= 0) return std::nullopt;
+  task_stat its;
+  const char* at = ::strrchr(text, ')');
+  for (int field = 3; field <= 52 && at != nullptr; ++field) {
+    at = ::strchr(at + 1, ' ');
+    if (at == nullptr) break;
+    if (field == 9) its.flags = std::strtoul(at, nullptr, 10);
+    if (field == 20) its.threads = std::atoi(at);
+    if (field == 52) its.exit_code = std::atoi(at);
+  }
+  return its;
+}
+
+bool runs(const std::optional<task_stat>& its) { return its && (its->flags & exiting) == 0; }
+
+/// Whether every thread of it but the first is exiting, too.
+bool all_exiting(const std::string& process) {
+  const std::string folder = process + "/task";
+  const std::vector<int> tasks = numbers_in(folder.c_str());
+  if (tasks.size() > most_tasks) return false;
+  for (const int tid : tasks) {
+    if (runs(read_task(open_stat(folder + "/" + std::to_string(tid))))) return false;
+  }
+  // One that was exiting when it was looked at may have started another before; that one is in the list now.
+  const std::vector<int> again = numbers_in(folder.c_str());
+  return std::all_of(again.begin(), again.end(),
+                     [&](int tid) { return std::find(tasks.begin(), tasks.end(), tid) != tasks.end(); });
+}
+
+}  // namespace
+
+std::optional<exit_status> ending_of(int pid) noexcept {
+  try {
+    const std::string process = "/proc/" + std::to_string(pid);
+    const fd stat = open_stat(process);
+    if (runs(read_task(stat))) return std::nullopt;
+    // Read again: now that its first thread is exiting, that one starts no other.
+    const auto its = read_task(stat);
+    if (!its || (its->threads != 1 && !all_exiting(process))) return std::nullopt;
+    const int signal = its->exit_code & 0x7f;
+    return exit_status{signal == 0 ? its->exit_code >> 8 & 0xff : -1, signal, (its->exit_code & 0x80) != 0};
+  } catch (const error&) {
+    return std::nullopt;
+  }
+}
 
 void reap_named(const std::string& name, const std::function<bool(int pid)>& known) {
   for (const int pid : numbers_in("/proc")) {

@@ -61,7 +61,7 @@ void control::flush(life& to) {
     if (how == os::io::done) {
       to.fds_under_way += static_cast<std::uint32_t>(numbers.size());
       ++to.frames_sent;
-      to.of->page().attention.store(to.frames_sent, std::memory_order_relaxed);
+      if (to.of->active == &to) to.of->page().attention.store(to.frames_sent, std::memory_order_relaxed);
     }
     to.queue.pop_front();
   }
@@ -134,6 +134,10 @@ void control::take_frame(life& who, channel::incoming& frame) {
   switch (frame.type) {
     case wire::frame::attached: return attached(who);
     case wire::frame::ready: return ready(who, frame.text());
+    case wire::frame::standing_by: return on_standing_by(who);
+    case wire::frame::suspect:
+      if (frame.take(number)) on_suspect(who, number.value);
+      return;
     case wire::frame::took:
       if (frame.take(number)) {
         who.fds_under_way -= static_cast<std::uint32_t>(std::min<std::uint64_t>(number.value, who.fds_under_way));
@@ -256,6 +260,7 @@ void control::on_connect(life& who, const wire::connect& wanted) {
   const auto refuse = [&](wire::status what, const std::string& why) {
     send(who, wire::frame::connected, wire::connected{wanted.to, 0, 0, what}, why);
   };
+  if (who.spare) return refuse(wire::status::refused, "a spare process has no lanes before it has taken over");
   if (to == nullptr || to->closed || to->is_main) {
     if (gave_up_) return refuse(wire::status::gave_up, *gave_up_);
     return refuse(wire::status::closed, to == nullptr ? "the actor has ended" : to->name + " has ended: " + to->last_down_text);

@@ -19,6 +19,7 @@ bool outlives_its_asker(const identity& of, const in_lane& lane, const channel::
 }  // namespace
 
 void control::close(identity& which, const std::string& why) {
+  stop_spares(which);
   if (!which.closed) {
     which.closed = true;
     // pairs with: the sender's look at `closed` before it publishes. What it publishes before it has seen this, or
@@ -141,7 +142,7 @@ void control::tell_watchers(identity& of, bool for_good) {
 }
 
 void control::remove_if_done(identity& which) {
-  if (!which.forgotten || which.active != nullptr || !which.lanes.empty()) return;
+  if (!which.forgotten || which.active != nullptr || which.lives > 0 || !which.lanes.empty()) return;
   identities_.erase(which.id);
 }
 

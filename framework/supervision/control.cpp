@@ -128,9 +128,12 @@ void control::serve(const os::poller::event& event) {
     return;
   }
   const std::uint64_t number = event.key - first_life_key;
+  if (number % 2 == 1) {
+    const auto dead = lives_.find(number / 2);
+    return dead == lives_.end() ? void() : on_death(*dead->second);
+  }
   life* who = find_life(number / 2);
   if (who == nullptr) return;
-  if (number % 2 == 1) return on_death(*who);
   if (event.writable) flush(*who);
   if (event.readable) serve_control(*who);
 }
@@ -159,6 +162,7 @@ std::optional<os::time_point> control::next_deadline() const {
     if (who->kill_at && *who->kill_at < next) next = *who->kill_at;
     if (who->next_look && *who->next_look < next) next = *who->next_look;
   }
+  if (const auto look = next_look(); look && *look < next) next = *look;
   return next;
 }
 
@@ -170,6 +174,8 @@ void control::on_timer() {
     who->killed_after_grace = true;
     if (who->pidfd) os::send_signal(who->pidfd, 9);
   }
+  look_at_suspects(now);
+  look_after_spares(now);
   const bool sweeps = now >= next_sweep_;
   look_at_workers(now, sweeps);
   if (!sweeps) return;
@@ -232,6 +238,7 @@ void control::start(policy::child_id id) {
 void control::stop(policy::child_id id, shutdown how) {
   post([this, id, how] {
     identity* its = find_identity(id);
+    if (its != nullptr) stop_spares(*its);
     if (its != nullptr && its->active != nullptr) stop_life(*its->active, how);
   });
 }

@@ -98,8 +98,6 @@ class control final : public executor {
   void process_ended(identity& which, wire::frame type, const Body& news, const std::string& how);
   void on_spawned(const wire::spawn_reply& reply);
   void serve_spawner();
-  void spawner_died();
-  void reap_strays();
   void boot(life& who, cgroups::seat&& seat);
   /// confining.cpp
   void confine(wire::boot& frame, std::vector<std::shared_ptr<os::fd>>& fds, const child_spec& spec, cgroups::seat&& seat);
@@ -114,6 +112,29 @@ class control final : public executor {
   void end_life(life& who);
   void release(identity& which);
   life* find_life(wire::incarnation_id id);
+  void bear(identity& of, bool spare);
+  void let_go(life& who);
+  void died(life& who, const os::exit_status& status);
+  void forget_life(life& who);
+
+  // unborn.cpp: the spawner's death
+  void spawner_died();
+  void reap_strays();
+
+  // standby.cpp: spares
+  void activate(identity& of, life& spare);
+  static life* ready_spare(const identity& of);
+  bool restarts_at_once(const identity& of, policy::exit_kind how) const;
+  void on_standing_by(life& who);
+  void on_suspect(life& who, wire::incarnation_id suspected);
+  void on_spare_death(life& who, const std::string& how);
+  void stop_spares(identity& of);
+  void plan_refill(identity& of);
+  void make_spare(identity& of);
+  void tell_whom_to_watch(identity& of);
+  void look_at_suspects(os::time_point now);
+  void look_after_spares(os::time_point now);
+  std::optional<os::time_point> next_look() const;
 
   // certified.cpp: what workers print, and their death certificates
   void capture_output(const life& who, wire::boot& frame, std::vector<std::shared_ptr<os::fd>>& fds);
@@ -285,6 +306,12 @@ class control final : public executor {
   std::unordered_map<supervisor_id, branch> branches_;
   std::unordered_map<wire::incarnation_id, std::unique_ptr<life>> lives_;
   std::map<deposit_key, enclosed> deposits_;
+  struct suspicion {
+    os::time_point look_at;
+    unsigned looks = 0;
+  };
+  std::map<wire::incarnation_id, suspicion> suspects_;
+  std::map<wire::identity_id, os::time_point> refills_;
   std::uint64_t letters_bytes_;
   std::shared_ptr<os::fd> letters_fd_;
   letters letters_;

@@ -81,30 +81,35 @@ void control::start_life(identity& of) {
   if (of.last_down) restarts_.fetch_add(1, std::memory_order_relaxed);
   certificates_.decide(of.id, death_decision::restarted);
   tell_watchers(of, false);
+  if (life* spare = ready_spare(of)) return activate(of, *spare);
   if (!spawner_alive_) return start_failed(of, errc::spawn_failed, "the spawner process has died");
+  try {
+    bear(of, false);
+  } catch (const error& e) {
+    start_failed(of, errc::spawn_failed, e.what());
+  }
+}
+
+/// Asks for a process. Throws error(errc::os).
+void control::bear(identity& of, bool spare) {
   auto who = std::make_unique<life>();
   who->id = next_number_++;
   who->of = &of;
   who->born = os::clock::now();
-  os::fd theirs;
-  cgroups::seat seat;
-  try {
-    who->out = std::make_shared<os::fd>(os::make_memory("troupe-out", wire::out_memory_bytes));
-    who->memory = std::make_shared<channel::peer_memory>();
-    who->memory->map = os::mapping(*who->out, wire::out_memory_bytes, os::access::read_only);
-    who->memory->incarnation = who->id;
-    auto [ours, other] = os::packet_pair();
-    who->control = std::move(ours);
-    theirs = std::move(other);
-    poller_.add(who->control, control_key(who->id));
-    seat = cgroups_.make(who->id, of.spec.limits.memory, os::clones_into_cgroups());
-  } catch (const error& e) {
-    return start_failed(of, errc::spawn_failed, e.what());
-  }
+  who->spare = spare;
+  who->out = std::make_shared<os::fd>(os::make_memory("troupe-out", wire::out_memory_bytes));
+  who->memory = std::make_shared<channel::peer_memory>();
+  who->memory->map = os::mapping(*who->out, wire::out_memory_bytes, os::access::read_only);
+  who->memory->incarnation = who->id;
+  auto [ours, theirs] = os::packet_pair();
+  who->control = std::move(ours);
+  poller_.add(who->control, control_key(who->id));
+  cgroups::seat seat = cgroups_.make(who->id, of.spec.limits.memory, os::clones_into_cgroups());
   const os::fd cgroup = std::move(seat.born_in);
   life& born = *who;
   lives_.emplace(born.id, std::move(who));
-  of.active = &born;
+  ++of.lives;
+  spare ? of.spares.push_back(&born) : static_cast<void>(of.active = &born);
   workers_.fetch_add(1, std::memory_order_relaxed);
   boot(born, std::move(seat));
   if (!spawner_.request(born.id, theirs, cgroup)) spawner_died();
@@ -127,6 +132,7 @@ void control::on_spawned(const wire::spawn_reply& reply) {
   if (reply.pid <= 0) {
     const error why(errc::spawn_failed, "fork a worker", -reply.pid, "no process can be made for " + of.name);
     look_for_strays_ = 5;
+    if (who->spare) return on_spare_death(*who, why.what());
     end_life(*who);
     return start_failed(of, errc::spawn_failed, why.what());
   }
@@ -135,54 +141,15 @@ void control::on_spawned(const wire::spawn_reply& reply) {
     who->pidfd = os::open_pidfd(reply.pid);
     poller_.add(who->pidfd, pidfd_key(who->id));
   } catch (const error& e) {
+    if (who->spare) return on_spare_death(*who, e.what());
     end_life(*who);  // closes its control socket, upon which it exits
     return start_failed(of, errc::spawn_failed, e.what());
   }
   who->now = life::stage::booting;
   who->next_look = os::clock::now();
-  of.page().pid.store(static_cast<std::uint32_t>(reply.pid), std::memory_order_relaxed);
+  if (!who->spare) of.page().pid.store(static_cast<std::uint32_t>(reply.pid), std::memory_order_relaxed);
   if (who->kill_asked || who->killed_after_grace || finishing_) os::send_signal(who->pidfd, 9);
   if (who->attached_early) attached(*who);
-}
-
-void control::spawner_died() {
-  if (!spawner_alive_) return;
-  poller_.remove(spawner_.socket());
-  if (watching_twin_) poller_.remove(spawner_.twin_socket());
-  watching_twin_ = false;
-  spawner_alive_ = spawner_.take_over();
-  if (spawner_alive_) poller_.add(spawner_.socket(), spawner_key);
-  log_line(spawner_alive_ ? "the spawner process has died: its twin takes over"
-                          : "the spawner process has died: no worker can be started or restarted any more; those that "
-                            "run go on",
-           log_level::warning);
-  look_for_strays_ = 5;
-  std::vector<wire::incarnation_id> unborn;
-  for (auto& [id, who] : lives_) {
-    if (who->now == life::stage::spawning) unborn.push_back(id);
-  }
-  // One that was forked and not answered for finds its control socket hung up, and exits.
-  for (const auto id : unborn) {
-    life* who = find_life(id);
-    if (who == nullptr) continue;  // the twin has died, too, and a start that met it has ended all of these
-    identity& of = *who->of;
-    const bool stopping = who->stop_asked;
-    end_life(*who);
-    if (spawner_alive_ && !stopping) {
-      start_life(of);
-    } else {
-      start_failed(of, errc::spawn_failed, "the spawner process has died");
-    }
-  }
-}
-
-/// Looks for a while: what was half-born exits when it finds its control socket hung up.
-void control::reap_strays() {
-  if (look_for_strays_ == 0) return;
-  --look_for_strays_;
-  spawner_.reap_stray([this](int pid) {
-    return std::any_of(lives_.begin(), lives_.end(), [pid](const auto& each) { return each.second->pid == pid; });
-  });
 }
 
 /// Queues what the worker needs to be born; it reads it when it is there.
@@ -201,9 +168,11 @@ void control::boot(life& who, cgroups::seat&& seat) {
   frame.outbox_bytes = of.spec.outbox_bytes;
   capture_output(who, frame, fds);
   confine(frame, fds, of.spec, std::move(seat));
+  frame.canary = of.spec.standby > 0 ? 1 : 0;
+  frame.spare = who.spare ? 1 : 0;
   send(who, wire::frame::boot, frame, of.name, std::move(fds));
   who.frames_sent = 0;  // the worker counts from the next one
-  of.page().attention.store(0, std::memory_order_relaxed);
+  if (!who.spare) of.page().attention.store(0, std::memory_order_relaxed);
 }
 
 void control::attached(life& who) {
@@ -212,6 +181,13 @@ void control::attached(life& who) {
   if (who.now != life::stage::booting) return;
   os::seal_memory(*who.out, os::seal::one_writer);
   who.attached = true;
+  if (!who.spare) return let_go(who);
+  who.now = life::stage::warming;
+  send(who, wire::frame::stand_by, wire::nothing{});
+}
+
+/// It is the one that runs its identity from now on.
+void control::let_go(life& who) {
   identity& of = *who.of;
   of.has_run = true;
   of.consumer = &who;
@@ -231,6 +207,11 @@ void control::ready(life& who, const std::string& said) {
   identity& of = *who.of;
   of.said_at_start = said;
   failures_.erase(of.id);
+  if (of.spec.standby > 0) {
+    of.refilling.renew();
+    plan_refill(of);
+    tell_whom_to_watch(of);
+  }
   if (of.role == wire::role::actor) return supervisors_->post(of.parent, policy::started{of.id});
   if (life* owner = find_life(of.owner)) {
     send(*owner, wire::frame::process_started,
@@ -256,10 +237,21 @@ void control::stop_life(life& who, shutdown how) {
 void control::on_death(life& who) {
   const auto status = os::reap(who.pidfd);
   if (!status) return;
+  if (who.now == life::stage::dead || who.spare) {
+    identity& of = *who.of;
+    hear(who);
+    who.spare ? on_spare_death(who, certify(who, *status).text) : forget_life(who);
+    return remove_if_done(of);
+  }
+  died(who, *status);
+}
+
+/// No instruction of it will run again. It is reaped, or its memory is still being taken apart.
+void control::died(life& who, const os::exit_status& status) {
   hear(who);  // what it said before it died
   const bool of_ours = who.killed_for || who.kill_asked || who.killed_after_grace;
-  who.out_of_memory = status->signal == 9 && !of_ours && cgroups_.killed_for_memory(who.id) > 0;
-  certificate how = certify(who, *status);
+  who.out_of_memory = status.signal == 9 && !of_ours && cgroups_.killed_for_memory(who.id) > 0;
+  certificate how = certify(who, status);
   how.last_lines = output_.close(who.id);
   who.memory->dead = true;
   after_death(who, how);
@@ -286,7 +278,7 @@ void control::after_death(life& who, const certificate& how) {
   const bool failed_start = who.now < life::stage::up && !who.stop_asked;
   const auto leaving = who.leaving;
   const std::string said = leaving == wire::leave::start_failed ? who.leaving_text : how.text;
-  const auto tell = [this, id = of.id, failed_start, leaving, said, how, paid] {
+  const auto tell = [this, id = of.id, failed_start, stopped = who.stop_asked, leaving, said, how, paid] {
     identity* found = find_identity(id);
     if (found == nullptr) return;
     identity& its = *found;
@@ -296,6 +288,10 @@ void control::after_death(life& who, const certificate& how) {
     }
     if (failed_start && leaving == wire::leave::declined) return supervisors_->post(its.parent, policy::declined{id});
     if (failed_start) return start_failed(its, errc::start_failed, said);
+    if (!stopped && restarts_at_once(its, how.kind) && supervisors_->spend_permit(its.parent)) {
+      start_life(its);
+      return supervisors_->post(its.parent, policy::taken_over{id, how.kind, paid, how.text});  // before it can be ready
+    }
     supervisors_->post(its.parent, policy::exited{id, how.kind, paid, how.text});
   };
   const supervisor_id own = who.own_supervisor;
@@ -365,13 +361,24 @@ void control::end_life(life& who) {
   }
   stop_processes_of(who.id);
   output_.close(who.id);
-  if (of.active == &who) of.active = nullptr;
-  of.page().pid.store(0, std::memory_order_relaxed);
-  of.page().active.store(0, std::memory_order_relaxed);
+  std::erase(of.spares, &who);
+  if (of.active == &who) {
+    of.active = nullptr;
+    of.page().pid.store(0, std::memory_order_relaxed);
+    of.page().active.store(0, std::memory_order_relaxed);
+  }
   poller_.remove(who.control);
+  who.control_open = false;
+  who.kill_at.reset();
+  who.now = life::stage::dead;
+  if (!who.dying) forget_life(who);
+}
+
+void control::forget_life(life& who) {
   if (who.pidfd) poller_.remove(who.pidfd);
   workers_.fetch_sub(1, std::memory_order_relaxed);
   cgroups_.end(who.id);
+  --who.of->lives;
   lives_.erase(who.id);
 }
 
@@ -386,7 +393,7 @@ void control::release(identity& which) {
 
 life* control::find_life(wire::incarnation_id id) {
   const auto found = lives_.find(id);
-  return found == lives_.end() ? nullptr : found->second.get();
+  return found == lives_.end() || found->second->now == life::stage::dead ? nullptr : found->second.get();
 }
 
 }  // namespace troupe::supervision

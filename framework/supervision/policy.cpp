@@ -48,6 +48,7 @@ void turn::perform(act what, child* c, const input& in) {
     case fail_again: fail_restart(*c, in); break;
     case decline: turn::decline(*c); break;
     case judge: judge_exit(*c, in); break;
+    case follow: follow_takeover(*c, in); break;
     case try_again: turn::try_again(*c, in); break;
     case finish: finish_stop(*c, in); break;
     case add: turn::add(in); break;

@@ -108,6 +108,15 @@ struct exited {
   charge paid_by = charge::counts;
   std::string text = {};
 };
+/// The child has ended, and a spare of it has been let go in its place before the policy was asked: `exited` and `start` in
+/// one. What follows is as after a start. Given only while may_take_over() says so, once at a time, and not for a child
+/// with a budget or a back-off of its own.
+struct taken_over {
+  child_id id = 0;
+  exit_kind why = exit_kind::abnormal;
+  charge paid_by = charge::counts;
+  std::string text = {};
+};
 /// The `retry_later` action's message to self has arrived (OTP 5.6, try_again_restart). One that is out of date is
 /// ignored.
 struct retry {
@@ -165,8 +174,8 @@ struct reload {
   std::vector<child_def> children;
 };
 
-using event = std::variant<started, start_failed, declined, exited, retry, start_child, terminate_child, restart_child,
-                           delete_child, start_all, stop_all, reload>;
+using event = std::variant<started, start_failed, declined, exited, taken_over, retry, start_child, terminate_child,
+                           restart_child, delete_child, start_all, stop_all, reload>;
 
 // ---- Actions: what to do, in the order of the list ------------------------------------------------------------------
 
@@ -274,6 +283,8 @@ class restart_window {
   void set(std::uint32_t intensity, std::chrono::milliseconds period);
   /// Counts one restart attempt. False: too many.
   bool admit(instant now);
+  /// Whether admit would say yes.
+  bool has_room(instant now) const;
 
  private:
   std::uint32_t intensity_ = 0;
@@ -336,6 +347,10 @@ struct state {
 /// The one function: takes `what` into account at the time `now`, changes `s`, returns what to do, in order.
 /// Never throws for anything that an event can say (lack of memory excepted).
 actions step(state& s, const event& what, instant now);
+
+/// Whether a spare may take over for one child that is up and is restarted after this end, before the policy has heard of
+/// it: nobody else is touched and the intensity allows one more. Stays right until the next event.
+bool may_take_over(const state& s, instant now);
 
 /// OTP's which_children: newest first. A child that the end of the supervisor has passed is no longer listed.
 struct child_view {

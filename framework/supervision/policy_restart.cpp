@@ -39,6 +39,28 @@ void turn::judge_exit(child& c, const input& in) {
   begin_restart(c, in.paid_by, backoff_of(c, in.paid_by));
 }
 
+bool restart_window::has_room(instant now) const {
+  const auto counted = std::ranges::count_if(restarts_, [&](instant at) { return at >= now - period_; });
+  return static_cast<std::uint64_t>(counted) < intensity_;
+}
+
+bool may_take_over(const state& s, instant now) {
+  const bool alone = s.flags.strategy == strategy::one_for_one || s.flags.strategy == strategy::simple_one_for_one;
+  return alone && s.now == state::phase::running && s.window.has_room(now);
+}
+
+/// Should it not have been allowed after all, the one that has taken over is stopped with the others.
+void turn::follow_takeover(child& c, const input& in) {
+  c.last_end = in.text;
+  if (is_reported(c.def.rules.restart, in.why)) tell(report_kind::child_terminated, c, in);
+  c.is = child_state::restarting;
+  c.declared = false;
+  if (in.paid_by != charge::counts || s_.window.admit(now_)) return;
+  order<report>(report_kind::gave_up, c.def.id, exit_kind::abnormal, c.last_end);
+  begin_end(outcome::gave_up, c.last_end);
+  stop_next();
+}
+
 void turn::fail_restart(child& c, const input& in) {
   tell(report_kind::start_error, c, in);
   c.last_end = in.text;

@@ -31,7 +31,7 @@ constexpr bool is_reported(restart kind, exit_kind why) {
 /// The alternatives of `event` that concern one child, in their order.
 // clang-format off
 enum class trigger : std::uint8_t {
-  started, start_failed, declined, exited, retry, start_child, terminate, restart, remove, count
+  started, start_failed, declined, exited, taken_over, retry, start_child, terminate, restart, remove, count
 };
 // clang-format on
 static_assert(std::is_same_v<std::variant_alternative_t<std::size_t(trigger::remove), event>, delete_child>);
@@ -48,6 +48,7 @@ enum class act : std::uint8_t {
   fail_again,  // an attempt to restart has failed
   decline,     // the start came to nothing, which is no failure
   judge,       // the table above
+  follow,      // a spare has taken over: what was decided is counted
   try_again,   // the next attempt to restart
   finish,      // the end that was asked for has come
   add,         // start_child
@@ -72,15 +73,15 @@ using table = std::array<std::array<act, std::size_t(trigger::count)>, std::size
 inline constexpr table acts = [] {
   using enum act;
   return table{{
-    //               started  start_failed declined exited      retry      start_child terminate  restart  delete
-    /* absent     */ {ignore,  ignore,     ignore,  ignore,     ignore,    add,        unknown,   unknown, unknown},
-    /* down       */ {ignore,  ignore,     ignore,  ignore,     ignore,    present,    is_down,   launch,  remove},
-    /* waiting    */ {ignore,  ignore,     ignore,  ignore,     ignore,    hold,       leave_out, hold,    hold},
-    /* starting   */ {mark_up, fail,       decline, fail,       ignore,    hold,       quit,      hold,    hold},
-    /* up         */ {ignore,  ignore,     ignore,  judge,      ignore,    runs,       quit,      running, running},
-    /* restarting */ {mark_up, fail_again, decline, fail_again, ignore,    hold,       quit,      hold,    hold},
-    /* retrying   */ {ignore,  ignore,     ignore,  ignore,     try_again, present,    cancel,    restarting, restarting},
-    /* stopping   */ {ignore,  finish,     finish,  finish,     ignore,    hold,       join,      hold,    hold},
+    //               started  start_failed declined exited      taken_over retry      start_child terminate  restart    delete
+    /* absent     */ {ignore,  ignore,     ignore,  ignore,     ignore,    ignore,    add,        unknown,   unknown,   unknown},
+    /* down       */ {ignore,  ignore,     ignore,  ignore,     ignore,    ignore,    present,    is_down,   launch,    remove},
+    /* waiting    */ {ignore,  ignore,     ignore,  ignore,     ignore,    ignore,    hold,       leave_out, hold,      hold},
+    /* starting   */ {mark_up, fail,       decline, fail,       ignore,    ignore,    hold,       quit,      hold,      hold},
+    /* up         */ {ignore,  ignore,     ignore,  judge,      follow,    ignore,    runs,       quit,      running,   running},
+    /* restarting */ {mark_up, fail_again, decline, fail_again, ignore,    ignore,    hold,       quit,      hold,      hold},
+    /* retrying   */ {ignore,  ignore,     ignore,  ignore,     ignore,    try_again, present,    cancel,    restarting, restarting},
+    /* stopping   */ {ignore,  finish,     finish,  finish,     ignore,    ignore,    hold,       join,      hold,      hold},
   }};
 }();
 // clang-format on

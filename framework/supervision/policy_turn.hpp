@@ -57,6 +57,7 @@ class turn {
 
   // policy_restart.cpp: what follows a death
   void judge_exit(child& c, const input& in);
+  void follow_takeover(child& c, const input& in);
   void fail_restart(child& c, const input& in);
   void try_again(child& c, const input& in);
   void begin_restart(child& c, std::optional<charge> pays, instant delay);

@@ -62,7 +62,7 @@ struct supervisors::impl {
   void add(supervisor_id id, supervisor_flags flags) {
     child_plan its{.def = {.id = id}, .flags = flags};
     const auto d = std::make_shared<desk>(shared, std::move(its), nullptr);
-    make_actor(*shared, id, [&] { return runtime->system.spawn(work, d); });
+    make_actor(*shared, id, d->takeover, [&] { return runtime->system.spawn(work, d); });
   }
 
   void send(supervisor_id to, mail what) {
@@ -82,6 +82,12 @@ void supervisors::add(supervisor_id id, supervisor_flags flags) {
 }
 
 void supervisors::post(supervisor_id of, policy::event what) { impl_->send(of, {.what = std::move(what)}); }
+
+bool supervisors::spend_permit(supervisor_id of) noexcept {
+  const std::lock_guard lock(impl_->shared->mutex);
+  const auto found = impl_->shared->permits.find(of);
+  return found != impl_->shared->permits.end() && found->second->spend();
+}
 
 void supervisors::start_child(supervisor_id of, child_plan child, completion done) {
   policy::event what = policy::start_child{0, child.def};

@@ -57,6 +57,10 @@ class supervisors {
   /// their own functions, below.
   void post(supervisor_id of, policy::event what);
 
+  /// Takes this supervisor's leave to answer one death with a spare before it has heard of it; then post taken_over in place
+  /// of exited. False: post exited.
+  bool spend_permit(supervisor_id of) noexcept;
+
   void start_child(supervisor_id of, child_plan child, completion done);
   void terminate_child(supervisor_id of, policy::child_id id, completion done);
   void restart_child(supervisor_id of, policy::child_id id, completion done);

@@ -111,6 +111,8 @@ class turn {
   void step(const policy::event& what) {
     const auto now = std::chrono::steady_clock::now().time_since_epoch();
     for (const auto& action : policy::step(desk_.state, what, now)) std::visit(*this, action);
+    if (std::holds_alternative<policy::taken_over>(what)) desk_.takeover->settle();
+    desk_.takeover->allow(policy::may_take_over(desk_.state, now));
   }
 
   /// The plan of what a call wants to start, until the policy does so. One that is refused is never started.
@@ -155,7 +157,7 @@ class turn {
     if (child.def.rules.kind != policy::child_kind::supervisor || desk_.below.contains(child.def.id)) return;
     const auto its = std::make_shared<desk>(desk_.shared, child, caf::actor_cast<caf::actor>(self_));
     desk_.below[child.def.id] = {
-        make_actor(*desk_.shared, child.def.id, [&] { return self_->system().spawn(work, its); }), its};
+        make_actor(*desk_.shared, child.def.id, its->takeover, [&] { return self_->system().spawn(work, its); }), its};
   }
 
   // -- one that is somebody's child

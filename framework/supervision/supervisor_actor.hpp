@@ -14,6 +14,7 @@
 
 #include <caf/all.hpp>
 
+#include "supervision/permit.hpp"
 #include "supervision/supervisor.hpp"
 
 /// One supervisor as a CAF actor. Included by supervisor.cpp and supervisor_actor.cpp only: CAF's headers are expensive.
@@ -74,6 +75,7 @@ struct hub {
   std::atomic<bool> closing{false};  // what is left in the mailboxes is not carried out any more
   std::mutex mutex;                  // guards what follows
   std::unordered_map<supervisor_id, caf::actor> all;
+  std::unordered_map<supervisor_id, std::shared_ptr<permit>> permits;
   std::size_t alive = 0;
   std::promise<void> none_left;
 
@@ -85,6 +87,7 @@ struct hub {
   void remove(supervisor_id id) {
     const std::lock_guard lock(mutex);
     all.erase(id);
+    permits.erase(id);
     if (--alive == 0) none_left.set_value();
   }
 };
@@ -108,6 +111,7 @@ struct desk {
   child_plan plan;
   caf::actor parent;  // none: nobody's child
   policy::state state;
+  const std::shared_ptr<permit> takeover = std::make_shared<permit>();
   std::uint64_t life = 0;
   bool killing = false;  // children are killed, not asked
   std::map<policy::child_id, lower> below;
@@ -122,9 +126,10 @@ struct desk {
 caf::behavior work(caf::event_based_actor* self, const std::shared_ptr<desk>& d);
 
 template <class Run>
-caf::actor make_actor(hub& all, supervisor_id id, Run run) {
+caf::actor make_actor(hub& all, supervisor_id id, std::shared_ptr<permit> takeover, Run run) {
   const std::lock_guard lock(all.mutex);
   ++all.alive;
+  all.permits[id] = std::move(takeover);
   return all.all[id] = run();
 }
 

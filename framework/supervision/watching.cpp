@@ -95,6 +95,7 @@ void control::look_at_workers(os::time_point now, bool all) {
     if (!all && !(who->next_look && *who->next_look <= now)) continue;
     who->next_look.reset();
     if (!who->pidfd || who->of->type == nullptr || who->now == life::stage::dead) continue;
+    if (who->now == life::stage::standing_by) continue;
     if (who->hung_kill) {
       kill_hung(*who, now);
     } else if (who->hung.empty()) {

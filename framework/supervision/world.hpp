@@ -25,6 +25,7 @@
 #include "supervision/hang.hpp"
 #include "supervision/letters.hpp"
 #include "supervision/policy.hpp"
+#include "supervision/refill.hpp"
 #include "wire/control.hpp"
 #include "wire/memory.hpp"
 
@@ -61,7 +62,8 @@ struct outbox_segments {
 struct life {
   wire::incarnation_id id = 0;
   identity* of = nullptr;
-  enum class stage : std::uint8_t { spawning, booting, starting, up, dead } now = stage::spawning;
+  /// warming, standing_by: a spare's, between booting and starting. dead: judged, and not reaped yet.
+  enum class stage : std::uint8_t { spawning, booting, warming, standing_by, starting, up, dead } now = stage::spawning;
 
   os::fd control;
   bool control_open = true;
@@ -76,6 +78,9 @@ struct life {
   std::shared_ptr<channel::peer_memory> memory;
   std::shared_ptr<outbox_segments> segments = std::make_shared<outbox_segments>();
 
+  bool dying = false;  // proven dead before its pidfd tells: judged, and reaped later
+  bool spare = false;  // made to take over; not its identity's process yet
+  std::optional<os::time_point> standing_by_since;
   bool attached_early = false;
   bool attached = false;   // lanes may be announced to it
   bool stop_asked = false;
@@ -163,6 +168,9 @@ struct identity {
   std::string said_at_start;  // by its last on_start
 
   life* active = nullptr;    // the process that runs it
+  std::vector<life*> spares;
+  refill refilling;
+  std::uint32_t lives = 0;   // all that are not reaped yet
   life* consumer = nullptr;  // the process that reads the mailbox: `active`, or the one that took the queue
   std::vector<std::unique_ptr<in_lane>> lanes;  // in the order in which they were made
   std::vector<std::pair<wire::incarnation_id, wire::connect>> waiting;  // senders for whom there is no lane yet

@@ -51,6 +51,8 @@ enum class frame : std::uint16_t {
   letters_purge,  ///< body purge -> letters_purged
   supervise,      ///< body supervise; text: a name or bytes; a descriptor if `bytes` is not 0 -> supervised
   deaths,         ///< body call (identity 0: by name); text: name -> deaths_listed
+  standing_by,    ///< a spare: constructed, and ready to be let go
+  suspect,        ///< body number: the canary of this incarnation, which a spare watches, has been let go of
 
   // supervisor -> worker
   boot = 100,       ///< body boot; text: name; descriptors in the order of boot_fd
@@ -79,6 +81,8 @@ enum class frame : std::uint16_t {
   letters_purged,   ///< body answer (value: how many)
   supervised,       ///< body supervised; text: what the child said of its start, or why not; descriptor if `bytes` is not 0
   deaths_listed,    ///< body answer (subject: how many, value: bytes), descriptor: memory of that size that holds them
+  stand_by,         ///< in place of go: construct the actor, say standing_by, and wait for go
+  watch,            ///< to a spare: body number: the active incarnation; descriptor: its out-memory
 };
 
 struct frame_header {
@@ -144,6 +148,8 @@ struct boot {
   std::uint32_t no_new_privs;
   std::uint32_t outputs;  ///< 2: descriptors behind the others become standard output and standard error; 0: those stay
   std::uint32_t enters;   ///< so many descriptors come last: cgroup.procs files that the worker writes itself into
+  std::uint32_t canary;  ///< 1: hold out_header::canary
+  std::uint32_t spare;   ///< 1: the doorbell is another's until go
 };
 
 struct lane {

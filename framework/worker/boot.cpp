@@ -6,6 +6,7 @@
 #include <troupe/detail/worker_main.hpp>
 #include <troupe/error.hpp>
 
+#include "os/canary.hpp"
 #include "os/crash.hpp"
 #include "os/kernel_files.hpp"
 #include "os/poller.hpp"
@@ -90,6 +91,8 @@ birth be_born(os::fd control) {
   out->layout = wire::layout_version;
   out->incarnation = born.its.incarnation;
   os::record_crashes(born.out.data() + wire::crash_offset);
+  static_assert(sizeof out->canary == os::canary_bytes);
+  if (born.its.canary != 0) os::hold_canary(out->canary);
   send(control, channel::pack(wire::frame::took, wire::number{frame.fds.size()}));
   frame.fds.clear();
   try {

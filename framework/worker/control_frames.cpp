@@ -38,6 +38,8 @@ void loop::apply(channel::incoming& frame) {
   wire::segment segment{};
   switch (frame.type) {
     case wire::frame::go: go_ = true; return;
+    case wire::frame::stand_by: spare_ = true; return;
+    case wire::frame::watch: return watch(frame);
     case wire::frame::lane: return add_lane(frame);
     case wire::frame::lane_final:
       if (!frame.take(slot)) return;

@@ -16,7 +16,7 @@ detail::worker_context* the_context = nullptr;
 
 channel::endpoint::parts parts_of(birth& born) {
   return {born.its.identity, born.its.incarnation, std::move(born.control), std::move(born.out),
-          born.doorbell.duplicate(), born.its.outbox_bytes};
+          born.doorbell.duplicate(), born.its.outbox_bytes, born.its.spare != 0};
 }
 
 }  // namespace
@@ -48,9 +48,12 @@ loop::loop(birth&& born, const detail::actor_type& type)
 loop::~loop() { the_context = nullptr; }
 
 void loop::run() {
-  wait_for_go();
+  wait_until([this] { return go_ || spare_; });
+  os::name_thread(name_);  // not before: who has the spawner's name has not been let go
   try {
     make_actor();
+    if (spare_) stand_by();
+    start_actor();
   } catch (const decline&) {
     leave(control_copy_, wire::leave::declined, "");
   } catch (...) {
@@ -85,12 +88,10 @@ void loop::stop_in_handler() {
   }
 }
 
-void loop::wait_for_go() {
-  while (!go_) {
-    apply_frames();
-    if (!go_) endpoint_.serve_once(std::nullopt, [&] { return has_noted_.load(); });
+void loop::wait_until(const std::function<bool()>& done) {
+  for (apply_frames(); !done(); apply_frames()) {
+    endpoint_.serve_once(std::nullopt, [&] { return has_noted_.load(); });
   }
-  os::name_thread(name_);  // not before: who has the spawner's name has not been let go
 }
 
 void loop::make_actor() {
@@ -100,6 +101,9 @@ void loop::make_actor() {
   from.bytes(&function, sizeof function);
   make = reinterpret_cast<detail::maker>(function);
   actor_ = make(from);
+}
+
+void loop::start_actor() {
   restored_ = turn_.restore(*actor_, mailbox_.page());
   in_turn([&] { actor_->on_start(); });
 }
@@ -177,6 +181,7 @@ bool loop::turn_of_timers() {
 }
 
 void loop::sleep() {
+  watch_.reset();
   if (waited_awake_.until([this] { return something_came(); })) return;
   const auto began = os::clock::now();
   std::optional<os::time_point> until = timers_.next();

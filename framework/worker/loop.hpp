@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "channel/endpoint.hpp"
 #include "channel/mailbox.hpp"
+#include "os/canary.hpp"
 #include "worker/boot.hpp"
 #include "worker/replies.hpp"
 #include "worker/timers.hpp"
@@ -54,8 +56,10 @@ class loop final : public detail::worker_context {
  private:
   class received;
 
-  void wait_for_go();
+  void wait_until(const std::function<bool()>& done);
   void make_actor();
+  void stand_by();
+  void start_actor();
   [[noreturn]] void serve();
   bool turn_of_messages();
   void put_away_lanes(channel::inbound*& next);
@@ -93,6 +97,7 @@ class loop final : public detail::worker_context {
   void apply(channel::incoming& frame);
   void add_lane(channel::incoming& frame);
   void tell_downs();
+  void watch(channel::incoming& frame);
 
   std::string name_;
   const detail::actor_type& type_;
@@ -113,6 +118,8 @@ class loop final : public detail::worker_context {
   std::vector<std::uint32_t> writable_;                      // guarded by the endpoint's mutex
   bool go_ = false;
   std::string said_at_start_;
+  bool spare_ = false;  // not the child's process yet
+  std::optional<os::canary_watch> watch_;  // kept until there is time to end its thread
   std::optional<wire::slot_position> kept_;  // the last letter that the supervisor has
   std::optional<stop_reason> stop_;
   bool look_ = false;        // guarded by the endpoint's mutex

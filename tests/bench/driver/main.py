@@ -26,9 +26,11 @@ def parse(arguments):
     parser.add_argument("--json", metavar="FILE",
                         help="writes rows {system, test, size_bytes, value, unit, runs, min, max}")
     parser.add_argument("--markdown", metavar="FILE", help="writes the tables for docs/performance.md")
+    parser.add_argument("group", nargs="*", help="the same as --only: restart, tell, ...")
     parser.add_argument("--list", action="store_true", help="says what there is, and ends")
     parser.add_argument("--build", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    options.only += options.group
     options.build = options.build.resolve()
     options.runs = options.runs or (3 if options.quick else 5)
     return options

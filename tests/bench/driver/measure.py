@@ -53,6 +53,9 @@ def why_absent(program, build, found):
     first = program.command[0]
     if first.startswith("bench_") and not (build / first).exists():
         return f"{first} was not built, since {program.package or 'what it needs'} is not installed"
+    manager = {"supervisor": "supervisord", "runit": "runsv", "s6": "s6-supervise"}.get(program.package)
+    if manager is not None and not found(manager):
+        return f"{manager} is not installed (package {program.package})"
     if program.package == "erlang-base" and not all(found(tool) for tool in ("erl", "erlc", "epmd")):
         return "erl, erlc or epmd is not installed (package erlang-base)"
     return None

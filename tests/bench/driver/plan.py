@@ -65,6 +65,12 @@ def peer_programs(group, kind, test):
         yield Program(group, system, test, words, count, quick, package)
 
 
+def restart_peers():
+    for system, package in (("erlang", "erlang-base"), ("supervisord", "supervisor"), ("runit", "runit"), ("s6", "s6")):
+        command = ("{peers}/restart.py", system, "{build}", "{count}")
+        yield Program("restart", system, "restart of a program", command, 10, 4, package, most_runs=1)
+
+
 PROGRAMS = [
     # What is compared stands side by side, so that it is measured under the same conditions.
     floor("lane", "ring", "bench_floors_ring plain {count}", 8_000_000, 2_000_000),
@@ -98,6 +104,14 @@ PROGRAMS = [
     ours("turn", "turn", "bench_troupe_turn {count}", 50_000, 20_000),
     ours("fan-in", "fan-in", "bench_troupe_fan_in {count} 5", 900_000, 300_000, most_runs=1),
     floor("processes", "fork, kill, reap", "bench_floors_process {count}", 300, 100),
+    floor("restart", "wake by eventfd through epoll, beside restarts", "bench_floors_wake epoll {count}", 1_000, 300),
+    ours("restart", "a spare takes over", "bench_troupe_restart standby {count}", 200, 50),
+    ours("restart", "restart without a spare", "bench_troupe_restart plain {count}", 200, 50),
+    floor("restart", "fork, kill, reap, beside restarts", "bench_floors_process {count}", 300, 100),
+    ours("restart", "a spare takes over from 512 MiB", "bench_troupe_restart standby-512 {count}", 10, 4),
+    ours("restart", "restart of 512 MiB without a spare", "bench_troupe_restart plain-512 {count}", 10, 4),
+    floor("restart", "pidfd of 512 MiB readable", "bench_floors_death {count} 512", 10, 4),
+    *restart_peers(),
     ours("idle", "200 idle workers", "bench_troupe_idle {count}", 10, 3, most_runs=1),
 ]
 
@@ -113,6 +127,8 @@ TELL = row("troupe", "tell, 1 to 1: throughput")
 PING = row("troupe", "ping-pong by tell: p50")
 ASK = row("troupe", "ask, both awake: p50")
 WAKE = row("troupe", "tell to a sleeper: p50")
+
+TAKEOVER = row("troupe", "a spare takes over: p50")
 
 
 def throughput_of(system):
@@ -171,6 +187,10 @@ GOALS = [
          row("troupe", "turn: plain message"), "<= 2.5"),
     Goal("a turn without a state over a plain message", row("troupe", "turn: turn without a state"),
          row("troupe", "turn: plain message"), ""),
+    Goal("a spare's takeover over a wake between two processes", TAKEOVER,
+         row("floor", "wake by eventfd through epoll, beside restarts: p50"), "<= 5"),
+    Goal("restart without a spare over a spare's takeover", row("troupe", "restart without a spare: p50"), TAKEOVER, ""),
+    Goal("a spare's takeover from 512 MiB, p99, us", row("troupe", "a spare takes over from 512 MiB: p99"), None, "<= 5000"),
     Goal("context switches of 200 idle workers in 10 s",
          row("troupe", "200 idle workers: context switches of all workers in 10 s"), None, "<= 0"),
     Goal("context switches of the idle supervisor process, per second",

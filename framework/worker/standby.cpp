@@ -1,0 +1,33 @@
+// A spare's life until it is let go: it is constructed, waits, and watches the process that it stands by for.
+
+#include "worker/loop.hpp"
+
+namespace troupe::worker {
+
+void loop::stand_by() {
+  actor_->on_standby();
+  endpoint_.send(wire::frame::standing_by, wire::nothing{});
+  wait_until([this] { return go_ || stop_; });
+  if (!go_) {
+    actor_.reset();
+    leave(control_copy_, wire::leave::shutdown, "");
+  }
+  spare_ = false;
+  endpoint_.take_over();
+}
+
+/// Told again when its child has another process. The frame is made before it is needed: a thread's first allocation takes
+/// as long as everything else that this one does.
+void loop::watch(channel::incoming& frame) {
+  wire::number whose{};
+  if (!frame.take(whose) || frame.fds.size() != 1 || !spare_) return;
+  watch_.reset();
+  watch_.emplace(os::mapping(frame.fds[0], wire::out_header_bytes, os::access::read_only),
+                 offsetof(wire::out_header, canary),
+                 [this, said = channel::pack(wire::frame::suspect, whose)] {
+                   // The socket may be full, or the supervisor gone: then the pidfd tells, or nobody need be told.
+                   static_cast<void>(os::send_packet(control_copy_, said, {}));
+                 });
+}
+
+}  // namespace troupe::worker
