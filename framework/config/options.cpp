@@ -238,7 +238,6 @@ void read_lane(const config_field& from, std::uint32_t& to) {
 
 }  // namespace
 
-words actor_keys() { return only_actor; }
 words flag_keys() { return only_supervisor; }
 
 template <class Spec>

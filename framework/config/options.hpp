@@ -19,8 +19,7 @@ void read_actor_options(detail::config_table& table, child_spec& to, detail::con
 /// Reads a supervisor's flags.
 void read_flags(detail::config_table& table, supervisor_spec& to, detail::config_problems& problems);
 
-/// Keys that belong to one kind of child only, and to which tables in a child others belong.
-std::span<const std::string_view> actor_keys();
+/// The keys that only a supervisor has.
 std::span<const std::string_view> flag_keys();
 
 /// Whether who wrote this key meant `key`.

@@ -152,7 +152,8 @@ command run_or_check(const wanted& what, bool run, const classes_and_programs& k
   if (problems.errors() > 0) return {wrong_file_code, {}, {}};
   if (run) {
     options chosen = with_root(how, tree.top);
-    if (what.log == "none") chosen.log = false;
+    if (what.log != "text") chosen.log.wanted = what.log == "json";
+    if (what.log == "json") chosen.log.json = true;
     return {0, as_supervisor(make_tree(tree.top)), chosen};
   }
   counted all;
@@ -173,7 +174,7 @@ command read_command(int argc, const char* const* argv, std::span<const config_c
   auto* const run = app.add_subcommand("run", "Starts the tree of a file; ends with it, or at a signal");
   add_file_options(*run, what);
   run->add_option("--log", what.log, "What the supervisor writes to standard error")
-      ->check(CLI::IsMember({"text", "none"}))
+      ->check(CLI::IsMember({"text", "json", "none"}))
       ->capture_default_str();
   auto* const check = app.add_subcommand("check", "Says what is wrong, or looks wrong, with a file; starts nothing");
   add_file_options(*check, what);

@@ -158,8 +158,10 @@ TEST_CASE("the program ends with the supervisor of its file: the root allows no 
   const auto plain = say({"run", TESTS_CONFIG "/right/defaults.toml"});
   CHECK(plain.wanted.how.supervisor.max_restarts == 0);
   CHECK(plain.wanted.tree->description().spec.restart == troupe::restart::permanent);
-  CHECK(plain.wanted.how.log);
-  CHECK(!say({"run", TESTS_CONFIG "/right/defaults.toml", "--log", "none"}).wanted.how.log);
+  CHECK(plain.wanted.how.log.wanted);
+  CHECK(!plain.wanted.how.log.json);
+  CHECK(say({"run", TESTS_CONFIG "/right/defaults.toml", "--log", "json"}).wanted.how.log.json);
+  CHECK(!say({"run", TESTS_CONFIG "/right/defaults.toml", "--log", "none"}).wanted.how.log.wanted);
 
   const auto ends = say({"run", TESTS_CONFIG "/right/every_key.toml"});
   CHECK(ends.wanted.how.supervisor.auto_shutdown == troupe::auto_shutdown::any_significant);
