@@ -118,7 +118,10 @@ void note_in_flight(death_certificate& into, const judged_record& judged, std::s
   death_certificate::message what{judged.message,  judged.name,    std::move(sender),
                                   judged.attempts, judged.request, judged.what == judged_record::fate::redeliver,
                                   std::nullopt};
-  if (dead.in_hand_since) what.age = os::clock::now() - *dead.in_hand_since;
+  const hang::work& seen = dead.watched.last().doing;
+  const bool same = seen.what == hang::work::kind::message && seen.number[0] == judged.slot &&
+                    seen.number[1] == wire::mark_of(judged.position, judged.attempts);
+  if (same) what.age = os::clock::now().time_since_epoch() - dead.watched.since();
   into.in_flight = std::move(what);
 }
 

@@ -172,7 +172,8 @@ std::string sentence(const death_certificate& what) {
   }
   if (!what.asked_by.empty()) text += "; asked for by " + what.asked_by;
   text += decided(what);
-  if (what.in_flight && what.in_flight->again) text += "; the message will be handled again";
+  const bool goes_on = what.decision == death_decision::restarted || what.decision == death_decision::restarts_later;
+  if (what.in_flight && what.in_flight->again && goes_on) text += "; the message will be handled again";
   return text;
 }
 

@@ -91,7 +91,6 @@ struct life {
   std::string asked_by;   // who wants it to end
   std::optional<death_cause> killed_for;        // we have killed it for this: no stop, and nobody's wish
   bool out_of_memory = false;                   // its cgroup's events prove it
-  std::optional<os::time_point> in_hand_since;  // the message in hand, if somebody has looked
   std::optional<wire::leave> leaving;
   std::string leaving_text;
   supervisor_id own_supervisor = 0;  // of the children that it has spawned; 0: none

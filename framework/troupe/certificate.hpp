@@ -65,7 +65,7 @@ struct death_certificate {
     unsigned attempt = 0;  ///< 1: the first time; 254 and 255 mean "many"
     bool request = false;  ///< it was asked, not told
     bool again = false;    ///< the next incarnation handles it again
-    std::optional<std::chrono::nanoseconds> age;  ///< how long it was in hand, if somebody has looked
+    std::optional<std::chrono::nanoseconds> age;  ///< since a look, one a second, first saw it in hand
   };
   std::optional<message> in_flight;
 

@@ -46,13 +46,14 @@ struct Mortal : troupe::actor {
   void on(Overflow) { note(std::to_string(recurse_for_ever(0))); }
   void on(WildWrite) { write_where_nothing_is(reinterpret_cast<volatile int*>(0x1234)); }
   void on(BreakHeap) {
-    std::uintptr_t* volatile first = static_cast<std::uintptr_t*>(std::malloc(24));
+    auto* volatile first = static_cast<volatile std::uintptr_t*>(std::malloc(24));
     void* volatile second = std::malloc(24);
     std::free(second);
-    std::free(first);
+    std::free(const_cast<std::uintptr_t*>(first));
     // Where malloc keeps the next free piece, a place where none can be.
     first[0] = (reinterpret_cast<std::uintptr_t>(first) >> 12) ^ 0x1237;
     for (int i = 0; i < 3; ++i) second = std::malloc(24);
+    note(std::to_string(reinterpret_cast<std::uintptr_t>(second)));
   }
   void on(Hang) {
     note("hangs");
@@ -279,6 +280,19 @@ TEST_CASE("a stop that takes too long, a brutal kill and an end of one's own hav
     EXPECT(eventually([&] { return !sys.deaths("own").empty(); }));
     EXPECT(eventually([&] { return sys.deaths(own).back().decision == death_decision::forgotten; }));
     EXPECT(sys.deaths(own).back().why == death_cause::ended);
+  });
+}
+
+TEST_CASE("a worker that is killed as hung has a certificate that says so, with the message's age") {
+  in_program<Mortal>(quiet(9), [](troupe::system& sys) {
+    auto one = sys.spawn<Mortal>({.name = "one", .deadline = 200ms});
+    EXPECT(!one.ask(Hang{}).try_get().has_value());
+    const auto what = decided(sys, one);
+    EXPECT(what.why == death_cause::hung);
+    EXPECT_EQ(what.signal, SIGKILL);
+    EXPECT_EQ(what.in_flight.value().name, "tests::Hang");
+    EXPECT(what.in_flight.value().age.value() >= 100ms);
+    EXPECT(what.decision == death_decision::restarted);
   });
 }
 

@@ -103,12 +103,13 @@ TEST_CASE("a level leaves out the lines below it, and not the certificate's last
     auto one = sys.spawn<Talker>("one");
     one.tell(Say{"hello"});
     one.tell(Abort{});
-    EXPECT(eventually([&] { return !sys.deaths(one).empty(); }));
+    EXPECT(eventually([&] { return sys.deaths(one).size() == 3; }));  // a tell has three attempts
+    pid_of(one);
     EXPECT_EQ(sys.deaths(one)[0].last_lines, (std::vector<std::string>{"err: hello"}));
   });
   INFO(ended.log);
   CHECK(lines_with(ended.log, "hello").empty());
-  CHECK_EQ(lines_with(ended.log, "was killed by SIGABRT at ").size(), 3UL);  // tells have three attempts
+  CHECK_EQ(lines_with(ended.log, "was killed by SIGABRT at ").size(), 3UL);
   CHECK(lines_with(ended.log, "was stopped").empty());
 }
 
