@@ -31,7 +31,7 @@ using diary = troupe::queue<Event>;
 
 std::int64_t now() { return duration_cast<microseconds>(steady_clock::now().time_since_epoch()).count(); }
 
-struct Hello {};
+struct Hello { static constexpr auto delivery = troupe::redeliver{}; };  // asked again if its handler is killed
 
 /// Writes down when it starts and when it is stopped. A kill leaves no time to write.
 struct Member : troupe::actor {

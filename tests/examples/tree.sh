@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# The service from its file: checked, and through its menu of faults.
+set -euo pipefail
+source "$(dirname "$0")/expect.sh.inc"
+tree=$1/tree
+file=$(dirname "$0")/../../examples/tree/service.toml
+
+run 0 "$tree" check "$file"
+run 0 "$tree" actors
+expect '^Worker' out
+
+# fault KEY TEXT: types it, waits until the log says so, asks for the status and quits.
+fault() {
+  local key=$1 text=$2 i
+  : >"$work/out"
+  : >"$work/err"
+  coproc service { timeout 60 "$tree" run "$file" >"$work/out" 2>"$work/err"; }
+  local pid=$service_PID to=${service[1]}
+  printf '%s' "$key" >&"$to"
+  for ((i = 0; i < 400; ++i)); do
+    if grep -Eq -- "$text" "$work/err"; then break; fi
+    sleep 0.1 # tidy: allow sleep, because a file says nothing when it grows
+  done
+  printf 'sq' >&"$to"
+  wait "$pid" || fail "the service ended with $?"
+  expect "$text" err
+  expect 'worker-2 has done [0-9]+ jobs' err
+}
+
+fault c 'worker-1.* was killed by SIGABRT .* Crash .*'
+fault h 'worker-1.* was killed as hung: it had .*Hang'
+fault l 'worker-1.* ended by an exception: std::bad_alloc'
+fault p 'dead letter.* Poison'
