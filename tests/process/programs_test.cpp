@@ -93,7 +93,7 @@ TEST_CASE("the end of its input ends a program that reads to it: a normal end, a
     auto sorter = sys.spawn<program>({.name = "sorter", .restart = troupe::restart::transient},
                                      program_options{.exec = {"sort"}, .protocol = "lines"}, to);
     bool normal = false;
-    sys.monitor(sorter, [&](const troupe::down& how) { normal = how.how == troupe::down::kind::normal && how.ended; });
+    sys.monitor(sorter, [&](const troupe::down& how) { normal = how.why == troupe::down::kind::normal && how.for_good; });
     for (const char* each : {"c", "a", "b"}) sorter.tell(program::input{each});
     sorter.tell(program::close_input{});
     EXPECT(said(to, {"a", "b", "c"}));
