@@ -195,7 +195,7 @@ void control::kill_hung(life& who, os::time_point now) {
   who.hung_kill.reset();
   // What it has begun meanwhile would die for what it has finished.
   if (sample_of(who, now).doing == who.watched.last().doing) {
-    who.killed_for = death_cause::hung;
+    who.killed_for = who.now < life::stage::up ? death_cause::start_timeout : death_cause::hung;
     os::send_signal(who.pidfd, 9);
   } else {
     log_line(who.of->name + " has gone on meanwhile, and lives");
