@@ -65,6 +65,7 @@ void judge_end(certificate& made, const life& dead) {
     made.text = how(status);
     say_why_killed(made);
     if (made.why == death_cause::hung && !dead.hung.empty()) made.text = "was killed as hung: " + dead.hung;
+    if (made.why == death_cause::start_timeout && !dead.hung.empty()) made.text = "was killed: " + dead.hung;
   }
   if (made.why == death_cause::stopped && dead.killed_for) made.why = *dead.killed_for;
   if (made.out_of_memory) made.text += ", out of memory";
