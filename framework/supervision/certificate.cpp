@@ -64,8 +64,8 @@ void judge_end(certificate& made, const life& dead) {
     made.why = why_killed(dead, status).value_or(death_cause::crashed);
     made.text = how(status);
     say_why_killed(made);
-    const bool watched = made.why == death_cause::hung || made.why == death_cause::start_timeout;
-    if (watched && !dead.hung.empty()) made.text = "was killed as hung: " + dead.hung;
+    if (made.why == death_cause::hung && !dead.hung.empty()) made.text = "was killed as hung: " + dead.hung;
+    if (made.why == death_cause::start_timeout && !dead.hung.empty()) made.text = "was killed: " + dead.hung;
   }
   if (made.why == death_cause::stopped && dead.killed_for) made.why = *dead.killed_for;
   if (made.out_of_memory) made.text += ", out of memory";
