@@ -116,7 +116,7 @@ TEST_CASE("a worker ends as its program ends: the same exit code, or by name the
     ::kill(pid_of_program(its), SIGKILL);
     EXPECT(eventually([&] { return sys.count().restarts == 4; }));
   });
-  CHECK(how.log.find("its exited with code 3") != std::string::npos);
+  CHECK(how.log.find("exited with code 3") != std::string::npos);
   CHECK(how.log.find("sh was killed by SIGSEGV") != std::string::npos);
   CHECK(how.log.find("sh was killed by SIGKILL") != std::string::npos);
 }
@@ -294,9 +294,11 @@ TEST_CASE("a program that reads only when its output is read is not waited for i
 }
 
 TEST_CASE("a tree in a file finds the class that runs programs among a program's actor classes") {
-  CHECK(troupe::detail::foreign_of<Listener>() == nullptr);
+  const bool without = troupe::detail::foreign_of<Listener>() != nullptr;
+  CHECK_FALSE(without);
   const auto make = troupe::detail::foreign_of<Listener, program>();
-  REQUIRE(make != nullptr);
+  const bool with = make != nullptr;
+  REQUIRE(with);
   CHECK_EQ(make({.name = "its"}, {"cat", "-u"}).spec.name, "its");
   std::vector<std::string> fields;
   for (const auto& each : troupe::detail::list_config<program>()) fields.push_back(each.name);

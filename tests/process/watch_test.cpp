@@ -111,7 +111,7 @@ TEST_CASE("what a watch's handler throws ends the process, and what cannot be wa
     EXPECT(eventually([&] { return sys.count().restarts == 1; }));
     EXPECT(sees(by, 0));
   });
-  CHECK(how.log.find("watcher ended by an exception: as told") != std::string::npos);
+  CHECK(how.log.find("ended by an exception: as told") != std::string::npos);
 }
 
 }  // namespace
