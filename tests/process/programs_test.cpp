@@ -203,14 +203,15 @@ TEST_CASE("a program that is stopped ends by the signal of its choice, and what 
 }
 
 TEST_CASE("with its worker a program dies, however that dies, and with the program its process group") {
-  in_program<program>(quiet(10), [](troupe::system& sys) {
+  const bool with_cgroups = cgroups_here();
+  in_program<program>(quiet(10), [with_cgroups](troupe::system& sys) {
     auto its = sys.spawn<program>("its", sh("sleep 1000 & sleep 1000 & wait", "none"));
     const pid_t pid = pid_of_program(its);
     EXPECT(eventually([&] { return children_of(pid, "sleep").size() == 2; }));
     const auto sleepers = children_of(pid, "sleep");
     sys.send_signal(its, SIGKILL);
     EXPECT(eventually([&] { return gone(pid); }));
-    if (cgroups_here()) {
+    if (with_cgroups) {
       EXPECT(eventually([&] { return gone(sleepers[0]) && gone(sleepers[1]); }));
     } else {
       for (const pid_t each : sleepers) ::kill(each, SIGKILL);
