@@ -83,7 +83,8 @@ class model {
     if (starter) say(*starter, result::ignored);
     start_next(e.id);
   }
-  void on(const reload&) {}  // not in these histories
+  void on(const reload&) {}      // not in these histories, as the next
+  void on(const taken_over&) {}
   void on(const start_failed& e) { died(e.id, exit_kind::abnormal, charge::counts, false); }
   void on(const exited& e) { died(e.id, e.why, e.paid_by, true); }
   void on(const retry& e) {
