@@ -197,7 +197,6 @@ void control::kill_hung(life& who, os::time_point now) {
   const hang::work& doing = who.watched.last().doing;
   if (sample_of(who, now).doing == doing) {
     who.killed_for = doing.what == kind::starting ? death_cause::start_timeout : death_cause::hung;
-    if (doing.what == kind::message) who.in_hand_since = os::time_point(who.watched.since());
     os::send_signal(who.pidfd, 9);
   } else {
     log_line(who.of->name + " has gone on meanwhile, and lives");
