@@ -43,7 +43,7 @@ std::unique_ptr<program> start(const scene& what) {
   block_orders();
   return start_rounds<Father>([what, can](troupe::system& sys) {
     set(with_orphans, can ? 1 : 0);
-    auto bystander = sys.spawn<Father>("bystander");
+    sys.spawn<Father>("bystander");
     what.before(sys);
     do_rounds({.prepare = [] { return ::getpid(); }, .act = [&] { what.meanwhile(sys); }});
   });
