@@ -32,8 +32,8 @@ class started : public actor_ref<A> {
 /// supervisor, until it is deleted.
 ///
 /// The calls are Erlang/OTP's. They wait for the supervisor's answer and throw error; `closed`: the supervisor does not
-/// run. Any thread of main; in an actor the loop thread. An actor must not call its own supervisor from its constructor
-/// or on_start, for which that waits: errc::deadlock.
+/// run. Any thread of main; in an actor the loop thread. From its constructor and on_start an actor must not change the
+/// children of its own supervisor, nor of those above, which may wait for it: errc::deadlock.
 class supervisor_ref {
  public:
   /// Names nobody.
