@@ -113,6 +113,7 @@ void control::on_supervise(life& who, const wire::supervise& asked, channel::inc
   const call from{who.id, asked.tag};
   const std::string name = frame.text();
   if (asked.what == wire::supervise_op::find) {
+    if (asked.supervisor == wire::own_supervisor) return answer(from, own_supervisor(who));
     const auto found = names_.find(name);
     if (found != names_.end() && branches_.contains(found->second)) return answer(from, found->second);
     return answer(from, errc::not_found, "no supervisor is called \"" + name + "\"");

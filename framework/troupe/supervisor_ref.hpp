@@ -103,7 +103,7 @@ class supervisor_ref {
   std::uint64_t id_ = 0;
 };
 
-inline supervisor_ref self_t::children() const { return supervisor_ref(detail::own_supervisor); }
+inline supervisor_ref self_t::children() const { return supervisor_ref(detail::find_own_supervisor()); }
 
 inline std::optional<supervisor_ref> self_t::find_supervisor(const std::string& name) const {
   const auto found = detail::find_supervisor(name);

@@ -161,6 +161,23 @@ TEST_CASE("own children: they end when their actor is stopped, and before whoeve
   });
 }
 
+TEST_CASE(
+    "own children: one that dies is restarted in its place; a second death within the window ends the actor itself") {
+  in_program<Kid, Parent>(quiet(), [](troupe::system& sys) {
+    const auto parent = sys.spawn<Parent>("parent");
+    const auto before = incarnation(sys.root(), "parent");
+    const auto own = parent.ask(Own{}).get();
+    restart_by(sys, own, "below1", ending::abort);
+    EXPECT_EQ(incarnation(sys.root(), "parent"), before);
+    kid(sys, "below1").tell(End{ending::abort});
+    EXPECT(restarted(sys.root(), "parent", before));
+    EXPECT_EQ(count_of("start parent"), 2);
+    EXPECT_EQ(error_of([&] { return own.count_children(); }).code(), errc::closed);  // that was the old one's
+    EXPECT(parent.ask(Children{}).get() == lines({"below2 up", "below1 up"}));
+    EXPECT(last("start parent") > last("stop below2"));
+  });
+}
+
 TEST_CASE("own children: when one cannot start, the actor's start fails with its reason, and the others end") {
   in_program<Kid, Parent>(quiet(), [](troupe::system& sys) {
     starts(2, start::fails);
