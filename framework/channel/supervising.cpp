@@ -94,6 +94,8 @@ started_child started(const answered& got) { return {got.what.subject, got.text,
 
 const std::string& tree_child::name() const { return supervisor ? supervisor->spec.name : spec.name; }
 
+std::uint64_t find_own_supervisor() { return call(wire::supervise_op::find, own_supervisor, {}).what.subject; }
+
 std::uint64_t find_supervisor(const std::string& name) {
   try {
     return call(wire::supervise_op::find, 0, {0, name}).what.subject;

@@ -37,6 +37,18 @@ bool waits_for_supervisor(wire::supervise_op what) {
          what != wire::supervise_op::spec;
 }
 
+/// Whether this supervisor is among those that wait for the start of `who`: its own, and those that wait for that one.
+template <class Branches, class Lives>
+bool waits_for_start(supervisor_id id, const life& who, const Branches& branches, const Lives& lives) {
+  if (who.now >= life::stage::up) return false;
+  for (auto each = branches.find(who.of->parent); each != branches.end(); each = branches.find(each->second.parent)) {
+    if (each->first == id) return true;
+    const auto owner = lives.find(each->second.owner);
+    if (owner != lives.end()) return waits_for_start(id, *owner->second, branches, lives);
+  }
+  return false;
+}
+
 child_state state_of(policy::child_state is) {
   switch (is) {
     case policy::child_state::starting: return child_state::starting;
@@ -101,6 +113,7 @@ void control::on_supervise(life& who, const wire::supervise& asked, channel::inc
   const call from{who.id, asked.tag};
   const std::string name = frame.text();
   if (asked.what == wire::supervise_op::find) {
+    if (asked.supervisor == wire::own_supervisor) return answer(from, own_supervisor(who));
     const auto found = names_.find(name);
     if (found != names_.end() && branches_.contains(found->second)) return answer(from, found->second);
     return answer(from, errc::not_found, "no supervisor is called \"" + name + "\"");
@@ -111,7 +124,7 @@ void control::on_supervise(life& who, const wire::supervise& asked, channel::inc
     return answer(from, child ? errc::not_found : errc::closed,
                   child ? "there is no such actor or supervisor any more" : "there is no such supervisor any more");
   }
-  if (who.now < life::stage::up && who.of->parent == of->id && waits_for_supervisor(asked.what)) {
+  if (waits_for_supervisor(asked.what) && waits_for_start(of->id, who, branches_, lives_)) {
     return answer(from, errc::deadlock, branch_name(of->id) + " waits for the start of " + who.of->name +
                                             ", which must not wait for it: call it after on_start");
   }

@@ -32,8 +32,8 @@ class started : public actor_ref<A> {
 /// supervisor, until it is deleted.
 ///
 /// The calls are Erlang/OTP's. They wait for the supervisor's answer and throw error; `closed`: the supervisor does not
-/// run. Any thread of main; in an actor the loop thread. An actor must not call its own supervisor from its constructor
-/// or on_start, for which that waits: errc::deadlock.
+/// run. Any thread of main; in an actor the loop thread. From its constructor and on_start an actor must not change the
+/// children of its own supervisor, nor of those above, which may wait for it: errc::deadlock.
 class supervisor_ref {
  public:
   /// Names nobody.
@@ -103,7 +103,7 @@ class supervisor_ref {
   std::uint64_t id_ = 0;
 };
 
-inline supervisor_ref self_t::children() const { return supervisor_ref(detail::own_supervisor); }
+inline supervisor_ref self_t::children() const { return supervisor_ref(detail::find_own_supervisor()); }
 
 inline std::optional<supervisor_ref> self_t::find_supervisor(const std::string& name) const {
   const auto found = detail::find_supervisor(name);

@@ -106,6 +106,8 @@ struct started_child {
 
 // Calls to supervisors, of this process's endpoint. They wait for the answer, and throw error.
 std::uint64_t find_supervisor(const std::string& name);
+/// The number of own_supervisor, which means the same in every process.
+std::uint64_t find_own_supervisor();
 /// `spawning`: a child of that name that has ended makes room.
 started_child start_child(std::uint64_t supervisor, const tree_child& child, bool spawning);
 started_child start_from_template(std::uint64_t supervisor, std::uint64_t further, const packed_arguments& arguments);

@@ -1,0 +1,135 @@
+// What many children cost, and what is left of those that have ended: cases 39, 75, 77, 88. Processes cost more than
+// Erlang's, so there are fewer of them than in the OTP suite. Limits of time are ratios, as they are there.
+
+#include <fstream>
+
+#include "conformance/common.hpp"
+
+using namespace tests;
+using troupe::restart;
+using troupe::strategy;
+
+namespace {
+
+/// Private memory of this process in KiB.
+long private_memory() {
+  std::ifstream file("/proc/self/smaps_rollup");
+  long sum = 0;
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("Private_Dirty:")) sum += std::atol(line.c_str() + 14);
+  }
+  EXPECT(sum > 0);
+  return sum;
+}
+
+std::string large(std::size_t bytes) { return std::string(bytes, 'l'); }
+
+double seconds(const std::function<void()>& what) {
+  const auto begun = std::chrono::steady_clock::now();
+  what();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+}
+
+}  // namespace
+
+TEST_CASE(
+    "simple_one_for_one_corruption: after the death of one temporary child what the others leave is still forgotten") {
+  in_program<Extra>(quiet(), [](troupe::system& sys) {
+    const auto top =
+        sys.spawn(sup(strategy::simple_one_for_one).each<Extra, int, std::string>(spec("child", restart::temporary)));
+    const auto round = [&] {
+      for (int i = 0; i < 8; ++i) top.start<Extra>(int{i}, large(1 << 20));
+      sys.send_signal(*sys.find<Extra>(top.which_children().front().name), SIGKILL);
+      EXPECT(eventually([&] { return counts(top) == numbers({1, 7, 0, 7}); }));
+      for (const auto& each : top.which_children()) sys.send_signal(*sys.find<Extra>(each.name), SIGKILL);
+      EXPECT(eventually([&] { return counts(top) == numbers({1, 0, 0, 0}); }));
+    };
+    round();
+    const auto descriptors = descriptors_of(::getpid());
+    const auto mappings = mappings_of(::getpid());
+    for (int i = 0; i < 3; ++i) round();
+    EXPECT(eventually([&] { return descriptors_of(::getpid()) == descriptors; }));
+    EXPECT_EQ(mappings_of(::getpid()), mappings);
+  });
+}
+
+// OTP compares the memory of supervisors. Here arguments lie in memory of their own, one descriptor for each child.
+TEST_CASE(
+    "do_not_save_start_parameters_for_temporary_children: nothing of a temporary child is left when it has ended") {
+  for (const auto how :
+       {strategy::one_for_all, strategy::one_for_one, strategy::rest_for_one, strategy::simple_one_for_one}) {
+    in_program<Extra>(quiet(), [&](troupe::system& sys) {
+      const bool simple = how == strategy::simple_one_for_one;
+      auto described = sup(how);
+      if (simple) described.each<Extra, int, std::string>(spec("child", restart::temporary));
+      const auto top = sys.spawn(described);
+      const auto round = [&] {
+        for (int i = 0; i < 20; ++i) {
+          simple ? top.start<Extra>(int{i}, large(100'000))
+                 : top.start_child<Extra>(spec("child" + std::to_string(i), restart::temporary), i, large(100'000));
+        }
+        for (const auto& each : top.which_children()) ::kill(each.pid, SIGKILL);
+        EXPECT(eventually([&] { return top.count_children().workers == 0; }));
+      };
+      round();
+      const auto descriptors = descriptors_of(::getpid());
+      const auto mappings = mappings_of(::getpid());
+      const long memory = private_memory();
+      for (int i = 0; i < 4; ++i) round();
+      EXPECT(eventually([&] { return descriptors_of(::getpid()) == descriptors; }));
+      EXPECT_EQ(mappings_of(::getpid()), mappings);
+      EXPECT(private_memory() < memory + 4 * 20 * 100);  // KiB: what the arguments of four rounds take
+    });
+  }
+}
+
+TEST_CASE(
+    "simple_one_for_one_scale_many_temporary_children: to stop a thousand takes no more than 50 times what a hundred "
+    "take" *
+    doctest::test_suite("serial")) {
+  in_program<Extra>(
+      quiet(),
+      [](troupe::system& sys) {
+        const auto top = sys.spawn(sup(strategy::simple_one_for_one).each<Extra>(spec("child", restart::temporary)));
+        const auto time_to_stop = [&](int many) {
+          std::vector<troupe::actor_ref<Extra>> all;
+          for (int i = 0; i < many; ++i) all.push_back(top.start<Extra>());
+          EXPECT_EQ(counts(top), numbers({1, many, 0, many}));
+          return seconds([&] {
+            for (const auto& each : all) top.terminate_child(each);
+          });
+        };
+        const double before = time_to_stop(100);
+        const double many = time_to_stop(1000);
+        const double few = std::max(before, time_to_stop(100));  // the machine may have been less busy for one of them
+        EXPECT_EQ(counts(top), numbers({1, 0, 0, 0}));
+        EXPECT(many <= 50 * few);
+      },
+      110s);
+}
+
+TEST_CASE("scale_start_stop_many_children: ten times as many children take about ten times as long, at most 50" *
+          doctest::test_suite("serial")) {
+  in_program<Extra>(
+      quiet(),
+      [](troupe::system& sys) {
+        struct times {
+          double start, end;
+        };
+        const auto measure = [&](int many) {
+          const auto top = sys.spawn(sup());
+          times its{};
+          its.start = seconds([&] {
+            for (int i = 0; i < many; ++i) top.start_child<Extra>(spec("child" + std::to_string(i)));
+          });
+          EXPECT_EQ(counts(top), numbers({many, many, 0, many}));
+          its.end = seconds([&] { sys.stop(top); });
+          EXPECT_EQ(sys.count().workers, 0U);
+          return its;
+        };
+        const times before = measure(40), many = measure(400), after = measure(40);
+        EXPECT(many.start <= 50 * std::max(before.start, after.start));
+        EXPECT(many.end <= 50 * std::max(before.end, after.end));
+      },
+      110s);
+}
