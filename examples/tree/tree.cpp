@@ -16,18 +16,16 @@
 #include <troupe/watch.hpp>
 #include <vector>
 
-namespace {
-
-using namespace std::chrono_literals;
-
 struct Job { std::uint64_t number; };
 struct Done { std::string worker; template <class Ar> void serialize(Ar& ar) { ar(worker); } };
 struct Tick {};
 struct Totals {};
-struct Crash {};
-struct Hang {};
-struct Leak {};
-struct Poison {};  // a message that kills whoever handles it, each time
+struct Crash { static constexpr auto delivery = troupe::drop{}; };  // kills its handler, once
+struct Hang { static constexpr auto delivery = troupe::drop{}; };
+struct Leak { static constexpr auto delivery = troupe::drop{}; };
+struct Poison {};  // kills whoever handles it, each time, and is handled three times
+
+namespace {
 
 /// Counts the jobs that were done. The counts outlive its process.
 struct Store : troupe::checkpointed<std::map<std::string, std::uint64_t>> {

@@ -194,7 +194,8 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
 
   // Chaos is not poison: a budget that no amount of kills exhausts.
-  const troupe::options how{.supervisor = {.max_restarts = 1'000'000, .within = 1s}, .log = what.log || !what.with_chaos};
+  troupe::options how{.supervisor = {.max_restarts = 1'000'000, .within = 1s}, .log = what.log || !what.with_chaos};
+  how.log.capture = false;  // what the collector prints is the program's output
   return troupe::run<Collector, Counter, Splitter, Reader, chaos>(argc, argv, how, [&](troupe::system& sys) {
     try {
       return count_words(sys, what);

@@ -137,8 +137,8 @@ std::unique_ptr<log_writer>& the_log() {
 log_level level_of(const death_certificate& what) {
   if (what.decision == death_decision::given_up) return log_level::error;
   switch (what.why) {
+    case death_cause::stopped: return log_level::debug;
     case death_cause::ended:
-    case death_cause::stopped:
     case death_cause::killed:
     case death_cause::recycled: return log_level::info;
     default: return log_level::warning;

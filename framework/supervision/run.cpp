@@ -203,7 +203,7 @@ void program::take_signal(int number) {
 void program::limit_main() {
   watcher_ = std::thread([this] {
     std::unique_lock lock(ended_mutex_);
-    if (!changed_.wait_for(lock, main_may_take, [this] { return main_done_; })) return;
+    if (changed_.wait_for(lock, main_may_take, [this] { return main_done_; })) return;
     flush_log(log_may_take);
     os::exit_now(128 + signal_);
   });

@@ -6,7 +6,7 @@ namespace troupe {
 
 /// What a line of the log is. In this order: a log that takes one takes all that follow.
 enum class log_level : std::uint8_t {
-  debug,    ///< for who looks for a fault: what the program has found out about the machine
+  debug,    ///< for who looks for a fault: what the program has found out about the machine, stops that were asked for
   out,      ///< what a worker wrote to standard output
   err,      ///< what a worker wrote to standard error
   info,     ///< what goes as it should

@@ -124,7 +124,8 @@ TEST_CASE("a worker holds the descriptors that it needs, and none of another wor
     }
     const pid_t spawner = children_of(::getpid(), "troupe-spawner").at(0);
     EXPECT_EQ(kinds_of(spawner)["socket"], 1);
-    EXPECT_EQ(descriptors_of(spawner).size(), 4UL);
+    EXPECT_EQ(kinds_of(spawner)["[pidfd]"], 1);  // the program's, whose end it waits for
+    EXPECT_EQ(descriptors_of(spawner).size(), 5UL);
     // Whoever is asked gets one pipe's write end and the asker's doorbell, whoever asks its read end and the other's
     // doorbell: main, who asks three.
     const int worker_alone = kinds_of(pids().front())["pipe"], main_alone = kinds_of(::getpid())["pipe"];
