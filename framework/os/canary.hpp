@@ -9,18 +9,18 @@
 
 namespace troupe::os {
 
-/// A robust futex in shared memory. Whoever holds it is alive as far as it tells; the kernel lets go of it when the thread
-/// that holds it ends, which comes before the memory of its process is taken apart, and so long before a pidfd tells.
-/// A hint and no more: other threads of that process may still run, and a stray store looks the same.
+/// A robust futex in shared memory. Whoever holds it is alive as far as it tells; the kernel lets go of it when the
+/// thread that holds it ends, which comes before the memory of its process is taken apart, and so long before a pidfd
+/// tells. A hint and no more: other threads of that process may still run, and a stray store looks the same.
 inline constexpr std::size_t canary_bytes = 64;
 
-/// The calling thread holds the canary that lies here until it ends. `place`: canary_bytes of zeros in a shared mapping,
-/// written by no other process. Where the kernel refuses robust futexes nothing will ever be told.
+/// The calling thread holds the canary that lies here until it ends. `place`: canary_bytes of zeros in a shared
+/// mapping, written by no other process. Where the kernel refuses robust futexes nothing will ever be told.
 void hold_canary(std::byte* place) noexcept;
 
 /// Waits, in a thread of its own that takes no signals, until a canary is let go of; then calls `gone` in that thread,
-/// once. Calls it at once if nobody holds the canary. A read-only mapping is enough. If several processes watch a canary,
-/// one of them is told.
+/// once. Calls it at once if nobody holds the canary. A read-only mapping is enough. If several processes watch a
+/// canary, one of them is told.
 class canary_watch {
  public:
   canary_watch(mapping memory, std::size_t offset, std::function<void()> gone);

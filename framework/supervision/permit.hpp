@@ -5,9 +5,10 @@
 
 namespace troupe::supervision {
 
-/// A supervisor's leave for one takeover that it has not been asked about, so that no hop to its thread lies between a death
-/// and the activation of a spare. There is one at a time: a spent one is not renewed before the supervisor has heard of
-/// the takeover, so they never go beyond its restart intensity. One that is not there costs time and nothing else.
+/// A supervisor's leave for one takeover that it has not been asked about, so that no hop to its thread lies between a
+/// death and the activation of a spare. There is one at a time: a spent one is not renewed before the supervisor has
+/// heard of the takeover, so they never go beyond its restart intensity. One that is not there costs time and nothing
+/// else.
 ///
 /// Relaxed throughout: the word says all; what else the two threads tell each other goes through their queues.
 class permit {

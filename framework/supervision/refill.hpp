@@ -6,8 +6,9 @@
 
 namespace troupe::supervision {
 
-/// When the next spare of a child is made. Pure: it is told what has happened, and asked. One that is lost is replaced; one
-/// that cannot be made is tried again ever more seldom, and then no more until the child itself has been started anew.
+/// When the next spare of a child is made. Pure: it is told what has happened, and asked. One that is lost is replaced;
+/// one that cannot be made is tried again ever more seldom, and then no more until the child itself has been started
+/// anew.
 class refill {
  public:
   using duration = std::chrono::milliseconds;

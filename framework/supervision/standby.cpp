@@ -35,8 +35,8 @@ bool wants_spare(const identity& of) {
 
 // ----------------------------------------------------------------------------------------------------------- takeover
 
-/// The spare becomes its child's next process. Nothing else runs the identity now: its last process has been judged, or has
-/// been told to leave and has left. What follows is as after a boot: ready, or a failed start.
+/// The spare becomes its child's next process. Nothing else runs the identity now: its last process has been judged, or
+/// has been told to leave and has left. What follows is as after a boot: ready, or a failed start.
 void control::activate(identity& of, life& spare) {
   std::erase(of.spares, &spare);
   spare.spare = false;
@@ -54,11 +54,12 @@ life* control::ready_spare(const identity& of) {
   return found == of.spares.end() ? nullptr : *found;
 }
 
-/// Whether its supervisor, asked about this death, would start its child again without delay: if that has a permit left.
+/// Whether its supervisor, asked about this death, would start its child again without delay: if that has a permit
+/// left.
 bool control::restarts_at_once(const identity& of, policy::exit_kind how) const {
   const child_spec& spec = of.spec;
-  const bool again = spec.restart == restart::permanent ||
-                     (spec.restart == restart::transient && how == policy::exit_kind::abnormal);
+  const bool again =
+      spec.restart == restart::permanent || (spec.restart == restart::transient && how == policy::exit_kind::abnormal);
   const bool by_its_own_rules = spec.budget || spec.backoff.first.count() > 0;
   return again && !by_its_own_rules && !finishing_ && ready_spare(of) != nullptr;
 }

@@ -16,15 +16,14 @@ void loop::stand_by() {
   endpoint_.take_over();
 }
 
-/// Told again when its child has another process. The frame is made before it is needed: a thread's first allocation takes
-/// as long as everything else that this one does.
+/// Told again when its child has another process. The frame is made before it is needed: a thread's first allocation
+/// takes as long as everything else that this one does.
 void loop::watch(channel::incoming& frame) {
   wire::number whose{};
   if (!frame.take(whose) || frame.fds.size() != 1 || !spare_) return;
   watch_.reset();
   watch_.emplace(os::mapping(frame.fds[0], wire::out_header_bytes, os::access::read_only),
-                 offsetof(wire::out_header, canary),
-                 [this, said = channel::pack(wire::frame::suspect, whose)] {
+                 offsetof(wire::out_header, canary), [this, said = channel::pack(wire::frame::suspect, whose)] {
                    // The socket may be full, or the supervisor gone: then the pidfd tells, or nobody need be told.
                    static_cast<void>(os::send_packet(control_copy_, said, {}));
                  });
