@@ -155,9 +155,9 @@ TEST_CASE("a worker that was stopped while it slept is killed as hung, whether t
     };
     stop_asleep();
     one.tell(Burn{1});
-    expect_hung(death.next(), "it did not wake up for ");
+    expect_hung(death.next(), ", its deadline is 300 ms");
     stop_asleep();
-    expect_hung(death.next(), "it did not wake up for ");
+    expect_hung(death.next(), ", its deadline is 300 ms");
     EXPECT(pid_of(one) > 0);
   });
 }

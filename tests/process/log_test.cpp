@@ -48,6 +48,7 @@ struct Talker : troupe::actor {
       while (total(2) == 0) ::poll(nullptr, 0, 1);
       ::_exit(0);
     }
+    while (total(1) == 0) ::poll(nullptr, 0, 1);
     std::abort();
   }
   void on(Abort) { std::abort(); }
@@ -113,8 +114,10 @@ TEST_CASE("a level leaves out the lines below it, and not the certificate's last
   CHECK(lines_with(ended.log, "was stopped").empty());
 }
 
-TEST_CASE("each death is one line, with message, place and decision") {
-  const auto ended = in_program<Talker>(logged(5), [](troupe::system& sys) {
+TEST_CASE("each death is one line, with message, place and decision; stops only for who wants to know all") {
+  troupe::options how = logged(5);
+  how.log.level = troupe::log_level::debug;
+  const auto ended = in_program<Talker>(how, [](troupe::system& sys) {
     auto one = sys.spawn<Talker>("one");
     EXPECT(!one.ask(Abort{}).try_get().has_value());
     pid_of(one);
@@ -130,6 +133,7 @@ TEST_CASE("each death is one line, with message, place and decision") {
 TEST_CASE("lines of JSON are JSON, whatever workers print and die of") {
   troupe::options how = logged(5);
   how.log.json = true;
+  how.log.level = troupe::log_level::debug;
   const auto ended = in_program<Talker>(how, [](troupe::system& sys) {
     auto one = sys.spawn<Talker>({.name = "o\"ne\\\n"});
     one.tell(Say{"quote \" slash \\ bell \a bad \xff\xc0\xaf good \xc3\xa4"});
