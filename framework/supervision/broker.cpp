@@ -135,6 +135,7 @@ void control::take_frame(life& who, channel::incoming& frame) {
     case wire::frame::attached: return attached(who);
     case wire::frame::ready: return ready(who, frame.text());
     case wire::frame::standing_by: return on_standing_by(who);
+    case wire::frame::retiring: return on_retiring(who);
     case wire::frame::suspect:
       if (frame.take(number)) on_suspect(who, number.value);
       return;

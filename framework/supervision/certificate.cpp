@@ -55,6 +55,10 @@ void judge_end(certificate& made, const life& dead) {
     made.text = "ended by an exception: " + dead.leaving_text;
   } else if (clean && dead.stop_asked) {
     orderly(death_cause::stopped, policy::exit_kind::shutdown, wire::down_kind::shutdown, "was stopped");
+  } else if (clean && dead.retired) {
+    // If nothing takes its place at once its supervisor is asked, and is to start it again, a transient child, too.
+    orderly(death_cause::recycled, policy::exit_kind::abnormal, wire::down_kind::shutdown, "was recycled: ");
+    made.text += dead.due;
   } else if (clean) {
     orderly(death_cause::ended, policy::exit_kind::normal, wire::down_kind::normal,
             dead.leaving == wire::leave::declined ? "did not want to run"

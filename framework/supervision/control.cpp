@@ -183,6 +183,7 @@ void control::on_timer() {
   sweep();
   reap_strays();
   cgroups_.sweep();
+  look_for_due();
 }
 
 /// Bounds what a lost hint can cost: a sleeper with a deliverable record, a sender that wants room and has it.

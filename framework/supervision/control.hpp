@@ -93,9 +93,6 @@ class control final : public executor {
   // lives.cpp: birth and death of processes
   expected<identity*> add_identity(const std::string& name, const child_spec& spec);
   void start_life(identity& of);
-  void start_failed(identity& of, errc code, const std::string& text);
-  template <class Body>
-  void process_ended(identity& which, wire::frame type, const Body& news, const std::string& how);
   void on_spawned(const wire::spawn_reply& reply);
   void serve_spawner();
   void boot(life& who, cgroups::seat&& seat);
@@ -117,6 +114,20 @@ class control final : public executor {
   void died(life& who, const os::exit_status& status);
   void forget_life(life& who);
 
+  // ends.cpp: who hears of a life's end
+  struct end_of_life {
+    wire::identity_id of;
+    certificate how;
+    policy::charge paid;
+    bool failed_start, declined, stop_asked, retired, unannounced;
+    std::string said;  // by who could not start
+  };
+  void tell_end(const end_of_life& end);
+  void tell_failed_start(identity& of, const end_of_life& end);
+  void start_failed(identity& of, errc code, const std::string& text);
+  template <class Body>
+  void process_ended(identity& which, wire::frame type, const Body& news, const std::string& how);
+
   // unborn.cpp: the spawner's death
   void spawner_died();
   void reap_strays();
@@ -131,10 +142,18 @@ class control final : public executor {
   void stop_spares(identity& of);
   void plan_refill(identity& of);
   void make_spare(identity& of);
+  void stop_spare_too_many(identity& of);
   void tell_whom_to_watch(identity& of);
   void look_at_suspects(os::time_point now);
   void look_after_spares(os::time_point now);
   std::optional<os::time_point> next_look() const;
+
+  // recycling.cpp: planned replacement
+  void note_start(life& who);
+  void look_for_due();
+  void retire_if_due(identity& of);
+  void on_retiring(life& who);
+  bool hand_over(identity& of);
 
   // certified.cpp: what workers print, and their death certificates
   void capture_output(const life& who, wire::boot& frame, std::vector<std::shared_ptr<os::fd>>& fds);

@@ -59,19 +59,6 @@ expected<identity*> control::add_identity(const std::string& name, const child_s
 
 // -------------------------------------------------------------------------------------------------------------- birth
 
-/// Who has started it hears of it last, so that the streams that ended with it have ended by then.
-template <class Body>
-void control::process_ended(identity& which, wire::frame type, const Body& news, const std::string& how) {
-  const wire::incarnation_id owner = which.owner;
-  certificates_.decide(which.id, death_decision::forgotten);
-  certificates_.ended(which.id);
-  tell_watchers(which, true);
-  which.forgotten = true;
-  close(which, how);
-  drop_void_deposits();
-  if (life* starter = find_life(owner)) send(*starter, type, news, how);
-}
-
 void control::start_life(identity& of) {
   if (of.parent != 0 && names_.emplace(of.name, of.id).first->second != of.id) {
     return start_failed(of, errc::name_taken, "its name has been given to another meanwhile");
@@ -113,16 +100,6 @@ void control::bear(identity& of, bool spare) {
   workers_.fetch_add(1, std::memory_order_relaxed);
   boot(born, std::move(seat));
   if (!spawner_.request(born.id, theirs, cgroup)) spawner_died();
-}
-
-void control::start_failed(identity& of, errc code, const std::string& text) {
-  of.last_down_text = text;
-  if (of.role == wire::role::process) {
-    const wire::answer news{of.tag, of.id, 0, wire::status::failed, 0};
-    return process_ended(of, wire::frame::process_started, news, text);
-  }
-  failures_[of.id] = code;
-  supervisors_->post(of.parent, policy::start_failed{of.id, text, !spawner_alive_});
 }
 
 void control::on_spawned(const wire::spawn_reply& reply) {
@@ -191,6 +168,7 @@ void control::let_go(life& who) {
   identity& of = *who.of;
   of.has_run = true;
   of.consumer = &who;
+  who.handled_before = of.cursor.at<wire::cursor_header>()->handled.load(std::memory_order_relaxed);
   of.page().active.store(who.id, std::memory_order_relaxed);
   for (auto& lane : of.lanes) announce(of, *lane);
   for (auto& lane : of.lanes) {
@@ -207,11 +185,11 @@ void control::ready(life& who, const std::string& said) {
   identity& of = *who.of;
   of.said_at_start = said;
   failures_.erase(of.id);
-  if (of.spec.standby > 0) {
-    of.refilling.renew();
-    plan_refill(of);
-    tell_whom_to_watch(of);
-  }
+  of.refilling.renew();
+  stop_spare_too_many(of);
+  plan_refill(of);
+  tell_whom_to_watch(of);
+  note_start(who);
   if (of.role == wire::role::actor) return supervisors_->post(of.parent, policy::started{of.id});
   if (life* owner = find_life(of.owner)) {
     send(*owner, wire::frame::process_started,
@@ -261,7 +239,7 @@ void control::died(life& who, const os::exit_status& status) {
 void control::after_death(life& who, const certificate& how) {
   identity& of = *who.of;
   const bool function_ended = of.role == wire::role::process && how.kind == policy::exit_kind::normal;
-  if (!who.stop_asked && !function_ended) deaths_.fetch_add(1, std::memory_order_relaxed);
+  if (!who.stop_asked && !who.retired && !function_ended) deaths_.fetch_add(1, std::memory_order_relaxed);
   if (!who.attached) os::seal_memory(*who.out, os::seal::one_writer);
   recover_turn(of, who);
   const noted_death death{who.id, ns_since_1970(), how.status.code, how.status.signal, how.text};
@@ -276,27 +254,13 @@ void control::after_death(life& who, const certificate& how) {
   of.last_down = wire::down{of.id, who.id, how.status.code, how.status.signal, how.down, 0};
   of.last_down_text = how.text;
   const bool failed_start = who.now < life::stage::up && !who.stop_asked;
-  const auto leaving = who.leaving;
-  const std::string said = leaving == wire::leave::start_failed ? who.leaving_text : how.text;
-  const auto tell = [this, id = of.id, failed_start, stopped = who.stop_asked, leaving, said, how, paid] {
-    identity* found = find_identity(id);
-    if (found == nullptr) return;
-    identity& its = *found;
-    if (its.role == wire::role::process && !failed_start) {
-      const wire::exit news{id, how.status.code, how.status.signal};
-      return process_ended(its, wire::frame::process_ended, news, how.text);
-    }
-    if (failed_start && leaving == wire::leave::declined) return supervisors_->post(its.parent, policy::declined{id});
-    if (failed_start) return start_failed(its, errc::start_failed, said);
-    if (!stopped && restarts_at_once(its, how.kind) && supervisors_->spend_permit(its.parent)) {
-      start_life(its);
-      return supervisors_->post(its.parent, policy::taken_over{id, how.kind, paid, how.text});  // before it can be ready
-    }
-    supervisors_->post(its.parent, policy::exited{id, how.kind, paid, how.text});
-  };
+  const std::string said = who.leaving == wire::leave::start_failed ? who.leaving_text : how.text;
+  const bool declined = who.leaving == wire::leave::declined;
+  const end_of_life end{of.id,          how,         paid,            failed_start, declined,
+                        who.stop_asked, who.retired, who.unannounced, said};
   const supervisor_id own = who.own_supervisor;
   end_life(who);
-  after_own_children(own, tell);
+  after_own_children(own, [this, end] { tell_end(end); });
 }
 
 /// The asker reads its pipe empty first; then the head says which requests were started and which go on.

@@ -25,9 +25,18 @@ bool being_made(const identity& of) {
                      [](const life* each) { return each->now < life::stage::standing_by && !each->stop_asked; });
 }
 
+bool serves(const identity& of) {
+  return of.active != nullptr && of.active->now == life::stage::up && !of.active->stop_asked;
+}
+
+/// One that is to be recycled needs one, whatever its spec says.
+std::size_t spares_wanted(const identity& of) {
+  const bool due = serves(of) && !of.active->due.empty();
+  return std::max<std::size_t>(of.spec.standby, due ? 1 : 0);
+}
+
 bool wants_spare(const identity& of) {
-  const bool serves = of.active != nullptr && of.active->now == life::stage::up && !of.active->stop_asked;
-  return serves && !of.closed && of.spec.restart != restart::temporary && spares_in_hand(of) < of.spec.standby &&
+  return serves(of) && !of.closed && of.spec.restart != restart::temporary && spares_in_hand(of) < spares_wanted(of) &&
          !being_made(of);
 }
 
@@ -72,6 +81,7 @@ void control::on_standing_by(life& who) {
   who.standing_by_since = os::clock::now();
   tell_whom_to_watch(*who.of);
   plan_refill(*who.of);
+  retire_if_due(*who.of);
 }
 
 void control::on_spare_death(life& who, const std::string& how) {
@@ -95,6 +105,13 @@ void control::stop_spares(identity& of) {
   for (life* spare : of.spares) {
     if (!spare->stop_asked) stop_life(*spare, brutal ? shutdown::brutal_kill() : shutdown::within(to_leave));
   }
+}
+
+/// One that was made to replace a process which has ended otherwise meanwhile.
+void control::stop_spare_too_many(identity& of) {
+  if (spares_in_hand(of) <= spares_wanted(of)) return;
+  const auto found = std::find_if(of.spares.begin(), of.spares.end(), [](const life* each) { return !each->stop_asked; });
+  stop_life(**found, shutdown::within(to_leave));
 }
 
 /// One at a time, and later: whatever has made this necessary comes first.
@@ -128,7 +145,7 @@ void control::look_after_spares(os::time_point now) {
 // --------------------------------------------------------------------------------------------------------- early death
 
 void control::tell_whom_to_watch(identity& of) {
-  if (of.active == nullptr || of.active->now != life::stage::up) return;
+  if (of.spec.standby == 0 || of.active == nullptr || of.active->now != life::stage::up) return;
   for (life* spare : of.spares) {
     if (usable(spare)) send(*spare, wire::frame::watch, wire::number{of.active->id}, {}, {of.active->out});
   }

@@ -74,7 +74,7 @@ void see_what_it_is_at(const life& who, hang::sample& seen) {
   }
   seen.doing = {kind::aside, {sleep, count(page.handled) + count(page.expired), count(page.asides)}};
   // How long on_stop may take is the shutdown's affair.
-  if (!who.stop_asked) seen.deadline = deadline_of(of, count(page.aside));
+  if (!who.stop_asked && !who.retired) seen.deadline = deadline_of(of, count(page.aside));
 }
 
 std::string in_words(nanoseconds time) {

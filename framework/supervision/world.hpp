@@ -95,6 +95,13 @@ struct life {
   std::string leaving_text;
   supervisor_id own_supervisor = 0;  // of the children that it has spawned; 0: none
 
+  std::uint64_t handled_before = 0;       // by the identity's processes before this one
+  bool large_from_start = false;          // its memory is none of child_spec::recycle's business
+  std::string due;                        // why it is to be recycled; empty: it is not
+  bool retire_asked = false;
+  bool retired = false;                   // it has taken its last message, and ends
+  bool unannounced = false;               // it has replaced a recycled one: for the policy that one is still up
+
   hang::watch watched;                     // what it is at
   hang::nanoseconds look_every = hang::longest_look;
   std::optional<os::time_point> next_look;  // none: at the sweep

@@ -61,10 +61,12 @@ struct restart_budget {
   std::chrono::milliseconds within{5000};
 };
 
-/// When a child is replaced although nothing is wrong with it; 0: never. The replacement is ready before the old one ends.
+/// When a child's process is replaced although nothing is wrong with it; 0: never. Looked at once a second. The replacement
+/// is ready before the old process is asked to leave, which it does between two messages, when no reply and no callback is
+/// waited for. No message is lost, and it counts against nothing. Not for a temporary child.
 struct recycle {
-  std::uint64_t messages = 0;  ///< after so many have been handled
-  std::uint64_t memory = 0;    ///< when it uses so many bytes of private memory
+  std::uint64_t messages = 0;  ///< after so many have been handled by it
+  std::uint64_t memory = 0;    ///< when it uses so many bytes of private memory, and did not when it had started
 };
 
 /// What a supervisor knows of a child. Only the name is needed: `spawn<A>({.name = "parser"}, args...)`.

@@ -53,6 +53,7 @@ enum class frame : std::uint16_t {
   deaths,         ///< body call (identity 0: by name); text: name -> deaths_listed
   standing_by,    ///< a spare: constructed, and ready to be let go
   suspect,        ///< body number: the canary of this incarnation, which a spare watches, has been let go of
+  retiring,       ///< answers retire: it takes no further message; on_stop follows, and leaving
 
   // supervisor -> worker
   boot = 100,       ///< body boot; text: name; descriptors in the order of boot_fd
@@ -83,6 +84,7 @@ enum class frame : std::uint16_t {
   deaths_listed,    ///< body answer (subject: how many, value: bytes), descriptor: memory of that size that holds them
   stand_by,         ///< in place of go: construct the actor, say standing_by, and wait for go
   watch,            ///< to a spare: body number: the active incarnation; descriptor: its out-memory
+  retire,           ///< stop in order, once between two messages nobody waits for anything that would be lost -> retiring
 };
 
 struct frame_header {

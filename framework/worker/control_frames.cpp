@@ -7,7 +7,7 @@ namespace troupe::worker {
 void loop::note(channel::incoming&& frame) {
   if (frame.type == wire::frame::stop) {
     stop_frame_ = true;
-    endpoint_.interrupt();
+    if (!ending_) endpoint_.interrupt();
   }
   noted_.push_back(std::move(frame));
   has_noted_ = true;
@@ -40,6 +40,7 @@ void loop::apply(channel::incoming& frame) {
     case wire::frame::go: go_ = true; return;
     case wire::frame::stand_by: spare_ = true; return;
     case wire::frame::watch: return watch(frame);
+    case wire::frame::retire: retire_ = true; return;
     case wire::frame::lane: return add_lane(frame);
     case wire::frame::lane_final:
       if (!frame.take(slot)) return;

@@ -70,24 +70,6 @@ void loop::run() {
   }
 }
 
-bool loop::stopped_by_supervisor() {
-  const std::lock_guard lock(endpoint_.mutex());
-  return stop_frame_;
-}
-
-/// A stop has ended a wait inside a handler, and the handler has passed that on: an ordered end all the same. The
-/// message in hand is not done with; it is judged as after a death.
-void loop::stop_in_handler() {
-  // Records of the turn that was broken off carry the number that the next commit would make true: commit no more.
-  if (type_.works_in != detail::turns::none) leave(control_copy_, wire::leave::shutdown, "");
-  stop_ = stop_reason::shutdown;
-  try {
-    end();
-  } catch (...) {
-    leave(control_copy_, wire::leave::exception, text_of_current_exception());
-  }
-}
-
 void loop::wait_until(const std::function<bool()>& done) {
   for (apply_frames(); !done(); apply_frames()) {
     endpoint_.serve_once(std::nullopt, [&] { return has_noted_.load(); });
@@ -114,6 +96,7 @@ void loop::serve() {
       close_turn();
       apply_frames();
     }
+    if (retire_) retire_when_quiet();
     if (stop_) end();
     bool busy = turn_of_timers();
     if (endpoint_.callbacks_pending() && !stop_) {
@@ -186,6 +169,8 @@ void loop::sleep() {
   const auto began = os::clock::now();
   std::optional<os::time_point> until = timers_.next();
   if (const auto deadline = endpoint_.next_deadline(); deadline && (!until || *deadline < *until)) until = deadline;
+  // A deferred reply that is never given is waited for no longer than its asker does.
+  if (const auto owed = retire_ ? replies_.owed_until() : std::nullopt; owed && (!until || *owed < *until)) until = owed;
   // Another thread of this process may serve the endpoint and take in the ring or the frame that was meant to wake us.
   const std::uint64_t rings = endpoint_.rings();
   if (endpoint_.callback_due() || !mailbox_.prepare_sleep()) return;
@@ -200,15 +185,6 @@ bool loop::something_came() {
   // Replies, and pipes that have room again, show in the poller only.
   if (attention() || endpoint_.callbacks_pending() || replies_.waiting()) endpoint_.serve_once(os::clock::now());
   return has_noted_ || (endpoint_.callbacks_pending() && endpoint_.callback_due());
-}
-
-void loop::end() {
-  endpoint_.resume();
-  const stop_reason why = *stop_;
-  close_turn();
-  in_turn([&] { actor_->on_stop(why); });
-  actor_.reset();
-  leave(control_copy_, why == stop_reason::self ? wire::leave::normal : wire::leave::shutdown, "");
 }
 
 // ----------------------------------------------------------------------------------------------------------- messages
@@ -239,6 +215,7 @@ void loop::handle(channel::inbound& lane, const channel::record& record) {
   if (request && skip(lane, record)) return mailbox_.finish(lane, record);
   attempt_ = mailbox_.start(lane, record, open_ == nullptr);
   current_ = request ? detail::deferral{lane.incarnation, record.request.correlation, lane.slot} : detail::deferral{};
+  asked_until_ = request ? record.request.deadline_ns : 0;
   if (type_.works_in == detail::turns::none) {
     invoke(lane, record);
     mailbox_.finish(lane, record);
@@ -361,14 +338,19 @@ void loop::reply_failure(std::string_view text) {
   replies_.text(std::exchange(current_, {}), wire::reply_kind::failure, text);
 }
 
-detail::deferral loop::defer() { return std::exchange(current_, {}); }
+detail::deferral loop::defer() {
+  replies_.defer(current_, asked_until_);
+  return std::exchange(current_, {});
+}
 
 void loop::reply_deferred(const detail::deferral& to, std::uint64_t reply_type, const void* body,
                           replies::encoder encode) {
+  replies_.settle(to);
   replies_.value(to, reply_type, body, encode);
 }
 
 void loop::fail_deferred(const detail::deferral& to, std::string_view text) {
+  replies_.settle(to);
   replies_.text(to, wire::reply_kind::failure, text);
 }
 

@@ -70,6 +70,8 @@ class loop final : public detail::worker_context {
   [[noreturn]] void end();
   bool stopped_by_supervisor();
   [[noreturn]] void stop_in_handler();
+  void go_on_waiting();
+  void retire_when_quiet();
 
   void handle(channel::inbound& lane, const channel::record& record);
   bool skip(const channel::inbound& lane, const channel::record& record);
@@ -124,8 +126,11 @@ class loop final : public detail::worker_context {
   std::optional<stop_reason> stop_;
   bool look_ = false;        // guarded by the endpoint's mutex
   bool stop_frame_ = false;  // guarded by the endpoint's mutex
+  bool ending_ = false;      // guarded by the endpoint's mutex: a stop interrupts nothing any more
+  bool retire_ = false;
 
   detail::deferral current_;  // the request in hand; incarnation 0: none, or answered
+  std::uint64_t asked_until_ = 0;  // how long its asker waits
   channel::inbound* open_ = nullptr;  // the lane whose records the open turn covers so far
   unsigned covered_ = 0;              // how many they are
   unsigned attempt_ = 0;

@@ -1,7 +1,9 @@
 #include "worker/replies.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <limits>
 
 namespace troupe::worker {
 
@@ -58,6 +60,31 @@ void replies::value(const detail::deferral& to, std::uint64_t reply_type, const 
 void replies::text(const detail::deferral& to, wire::reply_kind kind, std::string_view text) {
   if (to.incarnation == 0 || lane_of(to) == nullptr) return;
   submit({to, make_frame(kind, 0, to, 0, std::as_bytes(std::span(text.substr(0, max_body)))), nullptr});
+}
+
+void replies::defer(const detail::deferral& to, std::uint64_t deadline_ns) {
+  if (to.incarnation == 0) return;
+  if (deferred_.size() >= promises_to_check_) {
+    drop_void_promises();
+    promises_to_check_ = std::max<std::size_t>(64, 2 * deferred_.size());
+  }
+  deferred_.try_emplace({to.incarnation, to.correlation}, promise{to, deadline_ns});
+}
+
+/// A handler may have dropped its `deferred`, and an asker may have died.
+void replies::drop_void_promises() {
+  const std::uint64_t now = os::to_ns(os::clock::now());
+  std::erase_if(deferred_, [&](const auto& each) {
+    return each.second.deadline_ns <= now || lane_of(each.second.to) == nullptr;
+  });
+}
+
+std::optional<os::time_point> replies::owed_until() {
+  if (deferred_.empty()) return std::nullopt;
+  drop_void_promises();
+  std::uint64_t first = std::numeric_limits<std::int64_t>::max();
+  for (const auto& [key, each] : deferred_) first = std::min(first, each.deadline_ns);
+  return deferred_.empty() ? std::nullopt : std::optional(os::from_ns(first));
 }
 
 void replies::release() {

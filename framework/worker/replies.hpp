@@ -2,8 +2,10 @@
 
 #include <deque>
 #include <map>
+#include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <troupe/detail/context.hpp>
@@ -25,6 +27,12 @@ class replies {
   /// Answers a request. Between hold() and release() the frame waits for the turn's commit.
   void value(const detail::deferral& to, std::uint64_t reply_type, const void* body, encoder encode);
   void text(const detail::deferral& to, wire::reply_kind kind, std::string_view text);
+  /// The reply to a request comes later; its asker waits until `deadline_ns`.
+  void defer(const detail::deferral& to, std::uint64_t deadline_ns);
+  /// It comes now.
+  void settle(const detail::deferral& to) noexcept { deferred_.erase({to.incarnation, to.correlation}); }
+  /// Until when somebody waits for a deferred reply, the first of them; none: nobody does.
+  std::optional<os::time_point> owed_until();
   void hold() noexcept { holding_ = true; }
   void release();
 
@@ -52,6 +60,12 @@ class replies {
     std::deque<std::pair<std::uint32_t, channel::block_ptr>> unread;
   };
 
+  struct promise {
+    detail::deferral to;
+    std::uint64_t deadline_ns;
+  };
+
+  void drop_void_promises();
   void submit(frame&& reply);
   bool write(channel::inbound& lane, outgoing_replies& link, const frame& reply);
   void release_read(channel::inbound& lane, outgoing_replies& link);
@@ -62,6 +76,8 @@ class replies {
   channel::endpoint& endpoint_;
   channel::mailbox& mailbox_;
   std::map<std::uint32_t, outgoing_replies> links_;  // by lane slot
+  std::map<std::pair<wire::incarnation_id, std::uint64_t>, promise> deferred_;  // by asker and correlation
+  std::size_t promises_to_check_ = 64;  // at so many those that nobody waits for any more are dropped
   unsigned watched_ = 0;
   bool holding_ = false;
   std::vector<frame> held_;

@@ -85,6 +85,7 @@ constexpr shape from_workers[] = {{frame::attached, 0},
                                   {frame::queue_hold, sizeof(wire::subject)},
                                   {frame::queue_drop, sizeof(wire::subject)},
                                   {frame::deaths, sizeof(wire::call)},
+                                  {frame::retiring, 0},
                                   {frame::process_start, sizeof(wire::process)}};
 
 void send_random_frames() {

@@ -16,6 +16,7 @@ struct Starter : troupe::actor {
     if (life < first || life > last) where_ = slowness_of::nothing;
     if (where_ == slowness_of::constructor) static_cast<void>(::pause());
   }
+  void on_standby() override { set(1, static_cast<std::uint64_t>(::getpid())); }
   void on_start() override {
     if (where_ != slowness_of::on_start) return;
     for (volatile bool on = true; on;) {
@@ -50,6 +51,17 @@ TEST_CASE("a start within its start_timeout is none of its business, nor is what
     const pid_t first = pid_of(one);
     EXPECT(always([&] { return pid_of(one) == first; }, 1500ms));
     EXPECT_EQ(sys.count().deaths, 0UL);
+  });
+}
+
+TEST_CASE("a spare that stands by for longer than start_timeout is not killed for it, and takes over") {
+  in_program<Starter>([](troupe::system& sys) {
+    auto one = sys.spawn<Starter>({.name = "one", .start_timeout = 500ms, .standby = 1}, 0, 0, 0);
+    EXPECT(eventually([] { return total(1) != 0; }));
+    const auto spare = total(1);
+    EXPECT(always([&] { return total(1) == spare && state_of(static_cast<pid_t>(spare)) != 0; }, 2500ms));
+    crash(sys, one);
+    EXPECT_EQ(static_cast<std::uint64_t>(pid_of(one)), spare);
   });
 }
 

@@ -1,0 +1,54 @@
+// Who hears of a life's end, and of a start that has failed: the policy, or who has started the process.
+
+#include "supervision/control.hpp"
+
+namespace troupe::supervision {
+
+/// Who has started it hears of it last, so that the streams that ended with it have ended by then.
+template <class Body>
+void control::process_ended(identity& which, wire::frame type, const Body& news, const std::string& how) {
+  const wire::incarnation_id owner = which.owner;
+  certificates_.decide(which.id, death_decision::forgotten);
+  certificates_.ended(which.id);
+  tell_watchers(which, true);
+  which.forgotten = true;
+  close(which, how);
+  drop_void_deposits();
+  if (life* starter = find_life(owner)) send(*starter, type, news, how);
+}
+
+void control::start_failed(identity& of, errc code, const std::string& text) {
+  of.last_down_text = text;
+  if (of.role == wire::role::process) {
+    const wire::answer news{of.tag, of.id, 0, wire::status::failed, 0};
+    return process_ended(of, wire::frame::process_started, news, text);
+  }
+  failures_[of.id] = code;
+  supervisors_->post(of.parent, policy::start_failed{of.id, text, !spawner_alive_});
+}
+
+/// What it had started has ended by now, and its identity may have, too.
+void control::tell_end(const end_of_life& end) {
+  identity* found = find_identity(end.of);
+  if (found == nullptr) return;
+  identity& its = *found;
+  const certificate& how = end.how;
+  if (its.role == wire::role::process && !end.failed_start) {
+    const wire::exit news{its.id, how.status.code, how.status.signal};
+    return process_ended(its, wire::frame::process_ended, news, how.text);
+  }
+  if (end.failed_start && !end.unannounced) return tell_failed_start(its, end);
+  if (end.retired && !end.stop_asked && hand_over(its)) return;
+  if (!end.stop_asked && restarts_at_once(its, how.kind) && supervisors_->spend_permit(its.parent)) {
+    start_life(its);
+    return supervisors_->post(its.parent, policy::taken_over{its.id, how.kind, end.paid, how.text});  // before it can be ready
+  }
+  supervisors_->post(its.parent, policy::exited{its.id, how.kind, end.paid, how.text});
+}
+
+void control::tell_failed_start(identity& of, const end_of_life& end) {
+  if (end.declined) return supervisors_->post(of.parent, policy::declined{of.id});
+  start_failed(of, errc::start_failed, end.said);
+}
+
+}  // namespace troupe::supervision
