@@ -3,6 +3,7 @@
 #include <sys/syscall.h>
 
 #include "crash/syscall_rounds.hpp"
+#include "support/cgroups.hpp"
 #include "support/refuse.hpp"
 
 using namespace tests;
@@ -46,6 +47,9 @@ void spawn_in_rounds(troupe::system& sys) {
   EXPECT_EQ(pid_of(bystander), before);
   expect_nothing_left();
 }
+
+/// The call in which a twin waits: one that has to clean up after the program waits for its end, too.
+long twin_waits_in() { return cgroups_here() ? SYS_ppoll : SYS_recvmsg; }
 
 /// Each round loses the twin, so that the spawner makes another, which is killed.
 void make_twins_in_rounds(troupe::system& sys) {
@@ -168,7 +172,7 @@ TEST_CASE("a spawner killed at any system call of a spawn: the spawn succeeds, a
 
 TEST_CASE("a twin killed at system calls of its birth: another is made, and the next spawn succeeds") {
   auto its = start_rounds<Recorder>(make_twins_in_rounds);
-  kill_at_each_stop(*its, {.victim = tracer::whom::next_child, .every = 3, .until_call = SYS_recvmsg});
+  kill_at_each_stop(*its, {.victim = tracer::whom::next_child, .every = 3, .until_call = twin_waits_in()});
 }
 
 TEST_CASE("a worker killed at system calls of its birth and life: a typed error or an answer, and others go on") {
@@ -187,7 +191,7 @@ TEST_SUITE_BEGIN("long");
 
 TEST_CASE("a twin killed at any system call of its birth: another is made, and the next spawn succeeds") {
   auto its = start_rounds<Recorder>(make_twins_in_rounds);
-  kill_at_each_stop(*its, {.victim = tracer::whom::next_child, .until_call = SYS_recvmsg});
+  kill_at_each_stop(*its, {.victim = tracer::whom::next_child, .until_call = twin_waits_in()});
 }
 
 TEST_CASE("a worker killed at any system call of its birth and life: a typed error or an answer, and others go on") {
