@@ -203,8 +203,9 @@ TEST_CASE(
     EXPECT(tests::ended(top));
   });
   const auto said = [&](const std::string& what) { return log_lines(ended.log, what); };
-  const auto child_terminated = said("talker(");
+  const auto child_terminated = said(") ended by an exception");
   REQUIRE_EQ(child_terminated.size(), 2);
+  CHECK(child_terminated[0].find("talker(") != std::string::npos);
   CHECK(child_terminated[0].find("first line\\nsecond line") != std::string::npos);
   CHECK(child_terminated[1].find("xxxx") != std::string::npos);
   CHECK(child_terminated[1].size() < 10'000);
