@@ -41,7 +41,8 @@ void control::tell_end(const end_of_life& end) {
   if (end.retired && !end.stop_asked && hand_over(its)) return;
   if (!end.stop_asked && restarts_at_once(its, how.kind) && supervisors_->spend_permit(its.parent)) {
     start_life(its);
-    return supervisors_->post(its.parent, policy::taken_over{its.id, how.kind, end.paid, how.text});  // before it can be ready
+    // Before it can be ready.
+    return supervisors_->post(its.parent, policy::taken_over{its.id, how.kind, end.paid, how.text});
   }
   supervisors_->post(its.parent, policy::exited{its.id, how.kind, end.paid, how.text});
 }

@@ -105,7 +105,8 @@ std::vector<judged_record> judge(identity& of, const witness& before_it_goes) {
 
 policy::charge charge_for(const life& dead, const std::vector<judged_record>& records) noexcept {
   const bool starting = dead.now < life::stage::up;
-  if (dead.kill_asked || dead.stop_asked || dead.retired || (starting && dead.unannounced)) return policy::charge::asked;
+  const bool recycled = dead.retired || (starting && dead.unannounced);
+  if (dead.kill_asked || dead.stop_asked || recycled) return policy::charge::asked;
   const bool kept = dead.of == nullptr || dead.of->spec.mailbox == mailbox::keep;  // else no attempts are left
   const bool only_redelivered = kept && !records.empty() && std::all_of(records.begin(), records.end(), [](const auto& each) {
     return each.what == judged_record::fate::redeliver;

@@ -1,6 +1,6 @@
-// Planned replacement, as child_spec::recycle says. A spare is made, then the old process is asked to retire, and when it
-// has left the spare is let go in its place. The policy does not hear of it: for it the child is up all the time. Whatever
-// goes wrong on the way ends as any other death does.
+// Planned replacement, as child_spec::recycle says. A spare is made, then the old process is asked to retire, and when
+// it has left the spare is let go in its place. The policy does not hear of it: for it the child is up all the time.
+// Whatever goes wrong on the way ends as any other death does.
 
 #include "os/observe.hpp"
 #include "supervision/control.hpp"
@@ -44,8 +44,8 @@ void control::note_start(life& who) {
   const auto used = os::private_memory_of(who.pid);
   who.large_from_start = used && *used >= of.spec.recycle.memory;
   if (!who.large_from_start) return;
-  log_line(of.name + " uses " + in_words(*used) + " of private memory when it has started: it is not recycled for its memory; " +
-               "its recycle.memory is " + in_words(of.spec.recycle.memory),
+  log_line(of.name + " uses " + in_words(*used) + " of private memory when it has started: it is not recycled for its " +
+               "memory; its recycle.memory is " + in_words(of.spec.recycle.memory),
            log_level::warning);
 }
 
@@ -77,8 +77,8 @@ void control::on_retiring(life& who) {
   who.kill_at = os::clock::now() + (how.how == shutdown::kind::timed ? how.grace : least_grace);
 }
 
-/// False: there is no spare any more. One that was told to stop meanwhile is none: the end that is posted instead answers
-/// the supervisor, whose stop has found no process.
+/// False: there is no spare any more. One that was told to stop meanwhile is none: the end that is posted instead
+/// answers the supervisor, whose stop has found no process.
 bool control::hand_over(identity& of) {
   life* next = ready_spare(of);
   if (finishing_ || next == nullptr) return false;

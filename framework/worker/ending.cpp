@@ -38,8 +38,8 @@ void loop::go_on_waiting() {
   endpoint_.resume();
 }
 
-/// Its successor stands by. Between two messages, once nobody waits for anything that would end with this process; until
-/// then it goes on, also with new messages, since what it waits for may depend on them.
+/// Its successor stands by. Between two messages, once nobody waits for anything that would end with this process;
+/// until then it goes on, also with new messages, since what it waits for may depend on them.
 void loop::retire_when_quiet() {
   close_turn();  // which may hold replies back
   if (stop_ || endpoint_.callbacks_pending() || replies_.waiting() || replies_.owed_until()) return;

@@ -170,7 +170,8 @@ void loop::sleep() {
   std::optional<os::time_point> until = timers_.next();
   if (const auto deadline = endpoint_.next_deadline(); deadline && (!until || *deadline < *until)) until = deadline;
   // A deferred reply that is never given is waited for no longer than its asker does.
-  if (const auto owed = retire_ ? replies_.owed_until() : std::nullopt; owed && (!until || *owed < *until)) until = owed;
+  const auto owed = retire_ ? replies_.owed_until() : std::nullopt;
+  if (owed && (!until || *owed < *until)) until = owed;
   // Another thread of this process may serve the endpoint and take in the ring or the frame that was meant to wake us.
   const std::uint64_t rings = endpoint_.rings();
   if (endpoint_.callback_due() || !mailbox_.prepare_sleep()) return;
