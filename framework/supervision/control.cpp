@@ -245,17 +245,19 @@ void control::stop(policy::child_id id, shutdown how) {
 }
 
 void control::forget(policy::child_id id) {
-  post([this, id] {
-    free_name(id);
-    branches_.erase(id);
-    identity* its = find_identity(id);
-    if (its == nullptr) return;
-    certificates_.decide(id, death_decision::forgotten);
-    certificates_.ended(id);
-    tell_watchers(*its, true);
-    its->forgotten = true;
-    close(*its, its->last_down_text.empty() ? "it has been removed" : its->last_down_text);
-  });
+  post([this, id] { forget_now(id); });
+}
+
+void control::forget_now(policy::child_id id) {
+  free_name(id);
+  branches_.erase(id);
+  identity* its = find_identity(id);
+  if (its == nullptr) return;
+  certificates_.decide(id, death_decision::forgotten);
+  certificates_.ended(id);
+  tell_watchers(*its, true);
+  its->forgotten = true;
+  close(*its, its->last_down_text.empty() ? "it has been removed" : its->last_down_text);
 }
 
 void control::retire(policy::child_id id) {

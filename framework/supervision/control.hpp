@@ -252,6 +252,7 @@ class control final : public executor {
   void give_memory(identity& its, std::span<const std::byte> arguments);
   void make_room_for(const std::string& name);
   void take_back(const child_plan& planned);
+  void forget_now(policy::child_id id);
   void reload(life& who, const call& from, branch& of, const channel::described& what);
 
   // watching.cpp: workers that hang

@@ -108,11 +108,11 @@ void control::start_from_template(life& who, branch& of, const wire::supervise& 
 void control::start_planned(const call& from, supervisor_id under, child_plan planned) {
   const auto done = [this, from, planned](const policy::answer& got) {
     post([this, from, planned, got] {
-      child_answered(from, planned, got);
       // One whose start has failed is forgotten by the policy; of one that was refused it knows nothing.
       const bool known = got.what == policy::result::ok || got.what == policy::result::ignored ||
                          got.what == policy::result::start_failed;
       if (!known) take_back(planned);
+      child_answered(from, planned, got);
     });
   };
   supervisors_->start_child(under, std::move(planned), done);
@@ -211,7 +211,7 @@ void control::make_room_for(const std::string& name) {
 
 void control::take_back(const child_plan& planned) {
   for (const auto& each : planned.children) take_back(each);
-  forget(planned.def.id);
+  forget_now(planned.def.id);
 }
 
 // --------------------------------------------------------------------------------------------------------------- reload

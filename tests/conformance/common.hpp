@@ -210,10 +210,15 @@ inline kid_ref kid(troupe::system& sys, const std::string& name) {
   EXPECT(found.has_value());
   return *found;
 }
-/// 0: it does not run.
+/// 0: it does not run, or its supervisor does not.
 inline std::uint64_t incarnation(const troupe::supervisor_ref& of, const std::string& name) {
-  const auto its = of.which_child(name);
-  return its && its->state == troupe::child_state::up ? its->incarnation : 0;
+  try {
+    const auto its = of.which_child(name);
+    return its && its->state == troupe::child_state::up ? its->incarnation : 0;
+  } catch (const troupe::error& e) {
+    if (e.code() != troupe::errc::closed) throw;
+    return 0;
+  }
 }
 inline int pid(const troupe::supervisor_ref& of, const std::string& name) {
   const auto its = of.which_child(name);
