@@ -428,6 +428,7 @@ TEST_CASE("a process that dies in on_stop, or takes too long there, is replaced 
       EXPECT_EQ(static_cast<std::uint64_t>(pid_of(one)), total(spare_pid));
       EXPECT(sys.deaths(one).at(0).why == (killed ? death_cause::crashed : death_cause::grace_exceeded));
       EXPECT_EQ(sys.count().deaths, 0UL);
+      set(stop_over, 1);  // of the new one
     });
   }
 }
