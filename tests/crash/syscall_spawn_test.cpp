@@ -171,8 +171,9 @@ TEST_CASE("a spawner killed at any system call of a spawn: the spawn succeeds, a
 }
 
 TEST_CASE("a twin killed at system calls of its birth: another is made, and the next spawn succeeds") {
+  const long waits_in = twin_waits_in();
   auto its = start_rounds<Recorder>(make_twins_in_rounds);
-  kill_at_each_stop(*its, {.victim = tracer::whom::next_child, .every = 3, .until_call = twin_waits_in()});
+  kill_at_each_stop(*its, {.victim = tracer::whom::next_child, .every = 3, .until_call = waits_in});
 }
 
 TEST_CASE("a worker killed at system calls of its birth and life: a typed error or an answer, and others go on") {
@@ -190,8 +191,9 @@ TEST_CASE("a supervisor process killed at system calls of a spawn leaves no proc
 TEST_SUITE_BEGIN("long");
 
 TEST_CASE("a twin killed at any system call of its birth: another is made, and the next spawn succeeds") {
+  const long waits_in = twin_waits_in();
   auto its = start_rounds<Recorder>(make_twins_in_rounds);
-  kill_at_each_stop(*its, {.victim = tracer::whom::next_child, .until_call = twin_waits_in()});
+  kill_at_each_stop(*its, {.victim = tracer::whom::next_child, .until_call = waits_in});
 }
 
 TEST_CASE("a worker killed at any system call of its birth and life: a typed error or an answer, and others go on") {

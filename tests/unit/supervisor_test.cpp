@@ -201,8 +201,8 @@ TEST_CASE("calls are answered in the middle of an endless restart loop") {
   f.does.crash(1);
   REQUIRE(f.does.wait([](const lines& log) { return std::ranges::count(log, "start 1") > 100; }));
   f.boss.restart_child(root_supervisor, 1, f.say("again"));
-  f.boss.terminate_child(root_supervisor, 1, f.say("terminated"));
   CHECK(f.does.wait_for("again " + std::to_string(int(policy::result::restarting))));
+  f.boss.terminate_child(root_supervisor, 1, f.say("terminated"));
   CHECK(f.does.wait_for("terminated 0"));
   f.does.set_broken(1, false);
   f.boss.restart_child(root_supervisor, 1, f.say("restarted"));
