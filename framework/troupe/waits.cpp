@@ -1,6 +1,7 @@
 #include <troupe/detail/waits.hpp>
 #include <troupe/task.hpp>
 
+#include <algorithm>
 #include <cassert>
 
 namespace troupe::detail {
@@ -10,7 +11,10 @@ void waits::for_reply(std::uint64_t correlation, std::coroutine_handle<> who) {
   askers_.push_back(who);
 }
 
-void waits::for_time(time_point when, std::coroutine_handle<> who) { sleepers_.emplace(when, who); }
+void waits::for_time(time_point when, std::coroutine_handle<> who) {
+  const auto later = [](const auto& sleeper, time_point time) { return sleeper.first > time; };
+  sleepers_.emplace(std::lower_bound(sleepers_.begin(), sleepers_.end(), when, later), when, who);
+}
 
 void waits::run(std::coroutine_handle<> outermost) {
   while (!outermost.done()) next().resume();
@@ -21,14 +25,18 @@ std::coroutine_handle<> waits::next() {
   std::optional<std::size_t> answered;
   try {
     std::optional<time_point> until;
-    if (!sleepers_.empty()) until = sleepers_.begin()->first;
+    if (!sleepers_.empty()) until = sleepers_.back().first;
     answered = await_any(correlations_, until);
   } catch (const error& e) {
     // Each wait ends with this error, so that every coroutine can clean up; what they begin to wait for now ends too.
     stopped_ = e;
     if (!askers_.empty()) answered = 0;
   }
-  if (!answered) return sleepers_.extract(sleepers_.begin()).mapped();
+  if (!answered) {
+    const auto who = sleepers_.back().second;
+    sleepers_.pop_back();
+    return who;
+  }
   const auto at = static_cast<std::ptrdiff_t>(*answered);
   const auto who = askers_[*answered];
   correlations_.erase(correlations_.begin() + at);

@@ -2,8 +2,8 @@
 
 #include <coroutine>
 #include <cstdint>
-#include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <troupe/detail/node.hpp>
@@ -28,7 +28,7 @@ class waits {
 
   std::vector<std::uint64_t> correlations_;
   std::vector<std::coroutine_handle<>> askers_;  // one for each correlation
-  std::multimap<time_point, std::coroutine_handle<>> sleepers_;
+  std::vector<std::pair<time_point, std::coroutine_handle<>>> sleepers_;  // by time, the first one last
   std::optional<error> stopped_;
 };
 
