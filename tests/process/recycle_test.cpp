@@ -356,7 +356,9 @@ TEST_CASE("a reply that is never given holds a process no longer than its asker 
   in_program<Server>(quiet(0), [](troupe::system& sys) {
     auto one = spawn_server(sys, after_messages(10));
     make_due(one, 10);
-    EXPECT_EQ(error_of([&] { return one.ask(Never{}, 3s).get(); }).code(), troupe::errc::timeout);
+    // At the deadline: whichever comes first to the asker, its own clock or the news that the process has left.
+    const auto code = error_of([&] { return one.ask(Never{}, 3s).get(); }).code();
+    EXPECT((code == troupe::errc::timeout || code == troupe::errc::outcome_unknown));
     EXPECT(started(2));
   });
 }
