@@ -239,8 +239,9 @@ void control::start(policy::child_id id) {
 void control::stop(policy::child_id id, shutdown how) {
   post([this, id, how] {
     identity* its = find_identity(id);
-    if (its != nullptr) stop_spares(*its);
-    if (its != nullptr && its->active != nullptr) stop_life(*its->active, how);
+    if (its == nullptr) return;
+    if (its->active != nullptr) stop_life(*its->active, how);
+    stop_spares(*its);
   });
 }
 

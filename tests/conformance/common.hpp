@@ -6,6 +6,7 @@
 /// so. What differs everywhere: names are unique in the program, so children of two supervisors have different names; a
 /// supervisor is a description, without an init function; a child that is down keeps its mailbox and its refs.
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -97,7 +98,7 @@ struct Kid : troupe::actor {
     stop();
   }
   void on(EndWith m) {
-    while (total(mode_of(m.slot)) == 0) ::usleep(1000);
+    while (total(mode_of(m.slot)) == 0) ::poll(nullptr, 0, 1);
     on(End{m.how});
   }
   void on(Hang) {
@@ -123,7 +124,7 @@ struct Kid : troupe::actor {
   }
   start ask() const {
     set(asking(slot_), 1);
-    while (total(verdict(slot_)) == 0) ::usleep(1000);
+    while (total(verdict(slot_)) == 0) ::poll(nullptr, 0, 1);
     const auto how = static_cast<start>(total(verdict(slot_)) - 1);
     set(asking(slot_), 0);
     set(verdict(slot_), 0);  // last: a test that sees it may look at the next question
@@ -140,7 +141,7 @@ struct Leaver : troupe::actor {
   void on_stop(troupe::stop_reason) override {
     note("asked " + self().name());
     while (milliseconds_ < 0) ::pause();
-    ::usleep(static_cast<useconds_t>(milliseconds_) * 1000);
+    ::poll(nullptr, 0, milliseconds_);
     end_as(how_);
   }
   int on(Pid) { return ::getpid(); }

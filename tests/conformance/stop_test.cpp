@@ -109,7 +109,7 @@ namespace {
 struct Trigger : troupe::actor {
   void on_stop(troupe::stop_reason) override {
     set(mode_of(0), 1);
-    while (total(mode_of(1)) == 0) ::usleep(1000);
+    while (total(mode_of(1)) == 0) ::poll(nullptr, 0, 1);
   }
   int on(Pid) { return ::getpid(); }
   using handles = troupe::handles<Pid>;
@@ -151,7 +151,7 @@ TEST_CASE(
     top.start_child<Trigger>(spec("trigger", restart::permanent, shutdown::infinity()));
     std::thread let_go([&] {
       // Not eventually(), which would run callbacks in this thread. A hang is ended by the program's watchdog.
-      while (!std::ranges::all_of(pids, [](int each) { return state_of(each) == 0; })) ::usleep(1000);
+      while (!std::ranges::all_of(pids, [](int each) { return state_of(each) == 0; })) ::poll(nullptr, 0, 1);
       set(mode_of(1), 1);
     });
     sys.stop(top);
