@@ -56,7 +56,7 @@ int main(int argc, char** argv) {
   const bool awake = mode == "awake";
   const std::uint64_t rounds = bench::number_argument(argc, argv, 2, awake ? 100'000 : 1000);
   const series what{rounds / 10, rounds, awake ? 0U : 300U};
-  return troupe::run<answerer, asker>(argc, argv, [&](troupe::system& sys) {
+  return troupe::run<answerer, asker>(argc, argv, {.log = false}, [&](troupe::system& sys) {
     const auto whom = sys.spawn<answerer>("answerer", mode == "sleeping-same" ? 0 : 1);
     sys.spawn<asker>("asker", whom).ask(what, std::chrono::minutes(1)).get();
   });

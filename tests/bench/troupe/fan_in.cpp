@@ -96,7 +96,7 @@ int main(int argc, char** argv) {
   const std::uint64_t runs = bench::number_argument(argc, argv, 2, 5);
   const std::uint64_t many = bench::number_argument(argc, argv, 3, 1000);
   shared = &bench::shared_object<tally>();
-  return troupe::run<receiver, sender>(argc, argv, [&](troupe::system& sys) {
+  return troupe::run<receiver, sender>(argc, argv, {.log = false}, [&](troupe::system& sys) {
     crowd one(sys, "1 of 1", 1), hundred(sys, "100 of 100", 100), thousand(sys, "3 of " + std::to_string(many), many);
     for (std::uint64_t run = 0; run < runs; ++run) {
       one.measure(1, messages);

@@ -100,5 +100,5 @@ void measure(troupe::system& sys, std::size_t count, std::uint64_t seconds) {
 int main(int argc, char** argv) {
   const std::uint64_t seconds = bench::number_argument(argc, argv, 1, 10);
   const std::uint64_t workers = bench::number_argument(argc, argv, 2, 200);
-  return troupe::run<idler>(argc, argv, [&](troupe::system& sys) { measure(sys, workers, seconds); });
+  return troupe::run<idler>(argc, argv, {.log = false}, [&](troupe::system& sys) { measure(sys, workers, seconds); });
 }

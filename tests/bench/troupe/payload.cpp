@@ -137,7 +137,7 @@ int main(int argc, char** argv) {
   const auto mode = bench::mode_argument(argc, argv, {"read", "build", "send"});
   const std::uint64_t parcels = bench::number_argument(argc, argv, 2, mode == "send" ? 640 : 2000);
   shared = &bench::shared_object<memory>();
-  return troupe::run<receiver, sender>(argc, argv, [&](troupe::system& sys) {
+  return troupe::run<receiver, sender>(argc, argv, {.log = false}, [&](troupe::system& sys) {
     const auto from = sys.spawn<sender>("sender", sys.spawn<receiver>("receiver"));
     const auto run = [&](series what) { from.ask(what, std::chrono::minutes(1)).get(); };
     if (mode != "send") return run({most_bytes, parcels, true, mode == "build"});

@@ -72,7 +72,7 @@ class player : public troupe::actor {
 
 int main(int argc, char** argv) {
   const std::uint64_t rounds = bench::number_argument(argc, argv, 1, 200'000);
-  return troupe::run<wall, player>(argc, argv, [&](troupe::system& sys) {
+  return troupe::run<wall, player>(argc, argv, {.log = false}, [&](troupe::system& sys) {
     const auto against = sys.spawn<wall>("wall");
     sys.spawn<player>("player", against).ask(serve{rounds / 10, rounds}, std::chrono::minutes(1)).get();
   });

@@ -100,5 +100,5 @@ int main(int argc, char** argv) {
   const auto mode = bench::mode_argument(argc, argv, {"plain", "cereal", "four", "four-one"});
   const auto messages = bench::number_argument(argc, argv, 2, 4'000'000);
   shared = &bench::shared_object<result>();
-  return troupe::run<receiver, sender>(argc, argv, [&](troupe::system& sys) { measure(sys, mode, messages); });
+  return troupe::run<receiver, sender>(argc, argv, {.log = false}, [&](troupe::system& sys) { measure(sys, mode, messages); });
 }

@@ -88,7 +88,7 @@ void measure(troupe::system& sys, const std::string& name, std::uint64_t message
 int main(int argc, char** argv) {
   const std::uint64_t messages = std::min<std::uint64_t>(bench::number_argument(argc, argv, 1, 50'000), 80'000);
   shared = &bench::shared_object<memory>();
-  return troupe::run<sink, plain, transactional, checkpointed>(argc, argv, [&](troupe::system& sys) {
+  return troupe::run<sink, plain, transactional, checkpointed>(argc, argv, {.log = false}, [&](troupe::system& sys) {
     measure<plain>(sys, "plain message", messages);
     measure<transactional>(sys, "turn without a state", messages);
     measure<checkpointed>(sys, "turn with a checkpoint", messages);

@@ -60,7 +60,7 @@ int main(int argc, char** argv) {
   const auto rounds = std::min(bench::number_argument(argc, argv, 1, 1000), most_rounds - 100);
   const std::uint64_t warm = 100, all = rounds + warm;
   shared = &bench::shared_object<memory>();
-  return troupe::run<sleeper, waker>(argc, argv, [&](troupe::system& sys) {
+  return troupe::run<sleeper, waker>(argc, argv, {.log = false}, [&](troupe::system& sys) {
     const auto whom = sys.spawn<sleeper>("sleeper");
     sys.spawn<waker>("waker", whom).ask(series{all}, std::chrono::minutes(1)).get();
     bench::report_latencies("", sizeof(stamp), {shared->woke + warm, shared->woke + all});
