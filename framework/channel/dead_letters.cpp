@@ -42,8 +42,6 @@ namespace troupe::detail {
 
 namespace {
 
-channel::endpoint& here() { return channel::endpoint::current(); }
-
 /// A letter on its way again. Its payloads lie in this process's outbox by now.
 struct again {
   const opened_letter& letter;
@@ -59,15 +57,15 @@ void encode_again(const void* what, writer& to) {
 
 }  // namespace
 
-std::vector<dead_letter> list_letters(std::uint64_t receiver) { return here().letters().list(receiver); }
+std::vector<dead_letter> list_letters(std::uint64_t receiver) { return channel::endpoint::current().letters().list(receiver); }
 
-std::optional<opened_letter> read_letter(std::uint64_t number) { return here().letters().read(number); }
+std::optional<opened_letter> read_letter(std::uint64_t number) { return channel::endpoint::current().letters().read(number); }
 
 std::uint64_t purge_letters(std::uint64_t number, std::uint64_t receiver) {
-  return here().purge_letters(number, receiver);
+  return channel::endpoint::current().purge_letters(number, receiver);
 }
 
-dead_letter_counts count_letters() { return here().letters().count(); }
+dead_letter_counts count_letters() { return channel::endpoint::current().letters().count(); }
 
 bool replay_letter(std::uint64_t number, time_point until) {
   const auto letter = read_letter(number);
@@ -83,7 +81,7 @@ bool replay_letter(std::uint64_t number, time_point until) {
   const address to(letter->receiver);
   const auto told = tell(to, {letter->message, letter->message_name, &what, &encode_again}, until);
   if (!told) throw error(told.error());
-  here().letter_replayed(number);
+  channel::endpoint::current().letter_replayed(number);
   return true;
 }
 

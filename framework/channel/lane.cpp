@@ -236,7 +236,7 @@ lane_reader::state lane_reader::parse(std::uint64_t available, record& into) con
   }
   const std::uint64_t blocks = header.blocks * sizeof(wire::block);
   const bool outside = (header.flags & wire::flag_body_in_outbox) != 0;
-  const std::uint64_t inside = outside ? 0 : align8(header.body_bytes);
+  const std::uint64_t inside = outside ? 0 : wire::align8(header.body_bytes);
   if (header.blocks > wire::max_blocks || used + inside + blocks > header.bytes) return state::corrupt;
   into.body = {at + used, outside ? 0 : header.body_bytes};
   into.blocks = {at + used + inside, static_cast<std::size_t>(blocks)};

@@ -21,8 +21,6 @@
 
 namespace troupe::channel {
 
-inline constexpr std::uint64_t align8(std::uint64_t bytes) { return (bytes + 7) & ~std::uint64_t{7}; }
-
 /// The sender's side. Not thread-safe: its owner has a mutex.
 ///
 /// Invariant: head <= tail <= head + ring_bytes, where `head` is the receiver's as last seen and found plausible.

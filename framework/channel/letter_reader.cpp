@@ -12,8 +12,6 @@ namespace {
 
 constexpr unsigned looks = 1000;  // the writer would have to be faster than this reader so often in a row
 
-std::uint64_t align8(std::uint64_t bytes) { return (bytes + 7) & ~std::uint64_t{7}; }
-
 std::chrono::system_clock::time_point time_of(std::uint64_t ns) {
   return std::chrono::system_clock::time_point{
       std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::nanoseconds{ns})};
@@ -127,7 +125,7 @@ bool letter_reader::head_of(std::uint64_t position, std::uint64_t end, wire::let
   if (into.kind == wire::letter_kind::pad) return true;
   if (into.kind != wire::letter_kind::letter || into.bytes < sizeof into) return false;
   copy(position + first, sizeof into - first, reinterpret_cast<std::byte*>(&into) + first);
-  const std::uint64_t behind = into.prefix_bytes + align8(into.body_kept);
+  const std::uint64_t behind = into.prefix_bytes + wire::align8(into.body_kept);
   return into.prefix_bytes % 8 == 0 && into.prefix_bytes >= sizeof into && behind <= into.bytes;
 }
 
@@ -179,12 +177,12 @@ std::optional<opened_letter> letter_reader::read(std::uint64_t number) const {
     const std::span<const std::byte> bytes(whole);
     fill(found.emplace(), record, bytes.first(record.prefix_bytes));
     parts from(bytes.subspan(record.prefix_bytes));
-    const auto body = from.take(align8(record.body_kept)).first(record.body_kept);
+    const auto body = from.take(wire::align8(record.body_kept)).first(record.body_kept);
     found->body.assign(body.begin(), body.end());
     for (std::size_t i = 0; found->payloads_kept && i < found->payloads.size(); ++i) {
       const auto payload = from.take(found->payloads[i]);
       found->payload_contents.emplace_back(payload.begin(), payload.end());
-      from.take(align8(payload.size()) - payload.size());
+      from.take(wire::align8(payload.size()) - payload.size());
     }
     return false;
   });

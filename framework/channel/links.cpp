@@ -38,7 +38,7 @@ void endpoint::finish_record(out_link& link, std::byte* at, const detail::outgoi
                              gathered&& along) {
   std::vector<block_ptr>& blocks = along.blocks;
   const std::size_t prefix = sizeof(wire::record_header) + (request != nullptr ? sizeof *request : 0);
-  const std::size_t inside = outside ? 0 : align8(body_bytes);
+  const std::size_t inside = outside ? 0 : wire::align8(body_bytes);
   // Field by field into the ring: a header made beside it and copied would be read back from the store buffer, which
   // stalls until the ring's cache lines have come over from the receiver.
   auto& header = *reinterpret_cast<wire::record_header*>(at);
@@ -103,7 +103,7 @@ endpoint::put endpoint::put_record(out_link& link, const detail::outgoing& what,
     why = error(errc::too_large, "a message may hold at most 15 payloads");
     return put::failed;
   }
-  const std::size_t total = prefix + align8(body.size()) + along.blocks.size() * sizeof(wire::block);
+  const std::size_t total = prefix + wire::align8(body.size()) + along.blocks.size() * sizeof(wire::block);
   if (total > link.lane.largest_record()) return put_in_outbox(link, what, request, stamped, body.size(), why);
   if (capacity > 0 && total <= space.size()) {
     finish_record(link, space.data(), what, request, body.size(), false, stamped, std::move(along));

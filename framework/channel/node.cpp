@@ -23,7 +23,7 @@ auto as_expected(Call call) -> decltype(call()) {
   }
 }
 
-expected<channel::incoming> answered(std::uint64_t tag) { return here().await_answer(tag); }
+expected<channel::incoming> await_answer(std::uint64_t tag) { return here().await_answer(tag); }
 
 }  // namespace
 
@@ -65,7 +65,7 @@ expected<std::uint64_t> find(const std::string& name) {
   return as_expected([&]() -> expected<std::uint64_t> {
     const std::uint64_t tag = here().new_tag();
     here().send(wire::frame::find, wire::call{tag, 0}, name);
-    auto got = answered(tag);
+    auto got = await_answer(tag);
     if (!got) return tl::unexpected(got.error());
     wire::answer answer{};
     got->take(answer);

@@ -107,7 +107,7 @@ void require(E value, E last, const char* what) {
 void require_spec(const child_spec& spec) {
   require(spec.restart, restart::temporary, "a description with an unknown restart kind");
   require(spec.shutdown.how, shutdown::kind::infinity, "a description with an unknown way to shut down");
-  require(spec.mailbox, mailbox::clear, "a description with an unknown way to treat a mailbox");
+  require(spec.mailbox, troupe::mailbox::clear, "a description with an unknown way to treat a mailbox");
 }
 
 void require_spec(const supervisor_spec& spec) {

@@ -43,10 +43,10 @@ const detail::config_class* class_list::find(const detail::config_field& from) c
   std::string text = "actor: ";
   const auto meant = nearest(*written, names);
   if (!so_called.empty()) {
-    text += quoted(*written) + " may mean " + alternatives(so_called);
+    text += quote(*written) + " may mean " + alternatives(so_called);
   } else {
-    text += "there is no actor class " + quoted(*written) + " in this program; ";
-    text += meant ? "did you mean " + quoted(*meant) + "?" : "there are: " + listed(names);
+    text += "there is no actor class " + quote(*written) + " in this program; ";
+    text += meant ? "did you mean " + quote(*meant) + "?" : "there are: " + listed(names);
   }
   from.problems.error(from.value.at, text);
   return nullptr;

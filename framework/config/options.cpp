@@ -168,7 +168,7 @@ void read_shutdown(const config_field& from, shutdown& to) {
   } else if (text && from.value.text.find_first_of("0123456789") == std::string::npos) {
     auto meant = other_word(from.value.text, shutdown_others);
     if (!meant) meant = nearest(from.value.text, special);
-    from.wrong("\"brutal_kill\", \"infinity\" or a time such as \"2s\"", meant ? quoted(*meant) : "");
+    from.wrong("\"brutal_kill\", \"infinity\" or a time such as \"2s\"", meant ? quote(*meant) : "");
   } else if (!text && from.value.is != config_value::kind::integer && from.value.is != config_value::kind::real) {
     from.wrong("\"brutal_kill\", \"infinity\" or a time such as \"2s\"");
   } else if (const auto grace = config_ticks(from, millisecond, true, 0, longest)) {
@@ -186,7 +186,7 @@ void read_backoff(config_table& table, backoff& to, config_problems& problems) {
     if (first == nullptr) {
       problems.error(whole.at, "backoff: first is missing, the delay before the first restart, as in first = \"10ms\"");
     } else if (to.first > to.max && first->value.is == config_value::kind::string) {
-      problems.error(first->value.at, "first: " + quoted(first->value.text) + " is more than max, which is " +
+      problems.error(first->value.at, "first: " + quote(first->value.text) + " is more than max, which is " +
                                           detail::config_shown_ticks(static_cast<double>(to.max.count()), millisecond));
     }
   });
@@ -285,28 +285,28 @@ bool stands_for(std::string_view written, std::string_view key) {
 std::string about_key(std::string_view key, bool is_supervisor) {
   const auto is_in = [&](words names) { return std::ranges::find(names, key) != names.end(); };
   if (!is_supervisor && (key == "child" || key == "children")) {
-    return quoted(key) +
+    return quote(key) +
            ": this child is an actor, and an actor has no children in a file; kind = \"supervisor\" makes it one that "
            "has";
   }
   if (!is_supervisor && is_in(only_supervisor)) {
-    return quoted(key) +
+    return quote(key) +
            " is for a supervisor, and this child is an actor; what is for the supervisor above stands before its "
            "first child, and kind = \"supervisor\" makes this child one";
   }
   if (is_supervisor && is_in(only_actor)) {
-    return quoted(key) + " is for an actor, and this is a supervisor; give it to a [[...child]] below";
+    return quote(key) + " is for an actor, and this is a supervisor; give it to a [[...child]] below";
   }
   for (const auto& inner : inner_keys) {
     if (inner.key != key || (is_supervisor && inner.table != "backoff")) continue;
-    return quoted(key) + " stands in a table of its own: " + std::string(inner.table) + " = { " + std::string(key) +
+    return quote(key) + " stands in a table of its own: " + std::string(inner.table) + " = { " + std::string(key) +
            " = ... }";
   }
   const auto meant = other_word(key, key_others);
   const auto fits = is_supervisor ? words(only_actor) : words(only_supervisor);
   if (meant && std::ranges::find(fits, *meant) == fits.end()) {
-    return quoted(key) + " is no key of " + (is_supervisor ? "a supervisor" : "an actor") + "; did you mean " +
-           quoted(*meant) + "?";
+    return quote(key) + " is no key of " + (is_supervisor ? "a supervisor" : "an actor") + "; did you mean " +
+           quote(*meant) + "?";
   }
   return "";
 }

@@ -48,20 +48,20 @@ class plan_reader {
 std::string about_top_key(std::string_view key) {
   const auto keys = flag_keys();
   if (key == "child" || key == "children")
-    return quoted(key) + " stands in a supervisor; did you mean [[supervisor.child]]?";
-  if (std::ranges::find(keys, key) != keys.end()) return quoted(key) + " stands in [supervisor], below that line";
+    return quote(key) + " stands in a supervisor; did you mean [[supervisor.child]]?";
+  if (std::ranges::find(keys, key) != keys.end()) return quote(key) + " stands in [supervisor], below that line";
   for (const std::string_view own : {"name", "actor", "args", "restart", "shutdown", "backoff", "budget", "limits"}) {
-    if (key == own) return quoted(key) + " stands in a child, below [[supervisor.child]]";
+    if (key == own) return quote(key) + " stands in a child, below [[supervisor.child]]";
   }
   const std::array<std::string_view, 1> only = {top_name};
-  if (!nearest(key, only)) return quoted(key) + " is no part of a tree file, which has [supervisor] alone";
+  if (!nearest(key, only)) return quote(key) + " is no part of a tree file, which has [supervisor] alone";
   return "";
 }
 
 std::string about_key_of_top(std::string_view key) {
   for (const std::string_view own : {"restart", "shutdown", "significant", "backoff", "budget", "kind"}) {
     if (key == own) {
-      return quoted(key) +
+      return quote(key) +
              " says how a supervisor treats its child, and [supervisor] is nobody's child; the program ends with it";
     }
   }
@@ -73,7 +73,7 @@ std::string about_key_of(const child_plan& plan, std::string_view key) {
   const bool has_fields = plan.of != nullptr && plan.of->fields != nullptr;
   const auto fields = has_fields ? plan.of->fields() : std::vector<detail::config_listed>{};
   if (std::ranges::find(fields, key, &detail::config_listed::name) != fields.end()) {
-    return quoted(key) + " is of the actor's config; it stands in args = { " + std::string(key) + " = ... }";
+    return quote(key) + " is of the actor's config; it stands in args = { " + std::string(key) + " = ... }";
   }
   const auto* type = plan.table->find("type");
   if (key == "type" && type->value.text != "worker" && type->value.text != "supervisor" && !plan.is_supervisor) {
@@ -151,7 +151,7 @@ std::string plan_reader::read_name(config_table& table) {
     return "";
   }
   if (name->find('\0') != std::string::npos || name->find('\n') != std::string::npos) {
-    problems_.error(value->at, "name: " + quoted(*name) + " has a letter in it that cannot be shown on a line");
+    problems_.error(value->at, "name: " + quote(*name) + " has a letter in it that cannot be shown on a line");
     return "";
   }
   return *name;
@@ -173,7 +173,7 @@ void plan_reader::decide_kind(config_table& table, child_plan& plan) {
     if (member == nullptr) continue;
     if (!table.has("kind")) {
       problems_.error(table.value().at,
-                      "this child has " + quoted(key) + ", as only supervisors have, but no kind = \"supervisor\"");
+                      "this child has " + quote(key) + ", as only supervisors have, but no kind = \"supervisor\"");
     }
     plan.is_supervisor = true;
     return;
@@ -266,9 +266,9 @@ void plan_reader::read_made_from(config_table& table, child_plan& plan) {
   } else if (!is_misspelt(*plan.table, "actor") && !is_misspelt(*plan.table, "exec")) {
     std::vector<std::string_view> names;
     for (const auto& each : known_.classes.all()) names.push_back(each.name);
-    const std::string who = plan.spec.name.empty() ? "this child" : quoted(plan.spec.name);
+    const std::string who = plan.spec.name.empty() ? "this child" : quote(plan.spec.name);
     problems_.error(plan.table->at,
-                    who + " needs an actor class, as in actor = " + quoted(names.empty() ? "Reader" : names[0]) +
+                    who + " needs an actor class, as in actor = " + quote(names.empty() ? "Reader" : names[0]) +
                         ", or kind = \"supervisor\"; this program has: " + listed(names));
   }
 }

@@ -72,13 +72,13 @@ class rules {
   void check_significant(const child_plan& above, const child_plan& child) {
     if (!child.significant()) return;
     if (child.restart() == restart::permanent) {
-      problems_.error(child.at("significant"), "significant: " + quoted(child.name()) +
+      problems_.error(child.at("significant"), "significant: " + quote(child.name()) +
                                                    " is permanent, so it is always restarted and its end never counts; "
                                                    "significant needs restart = \"transient\" or \"temporary\"");
     }
     if (above.flags.auto_shutdown == auto_shutdown::never) {
       problems_.error(child.at("significant"),
-                      "significant: " + quoted(above.name()) +
+                      "significant: " + quote(above.name()) +
                           " does not look at it; it needs auto_shutdown = \"any_significant\" or "
                           "\"all_significant\"");
     }
@@ -92,7 +92,7 @@ class rules {
       if (fresh) continue;
       const child_plan& first = *other->second;
       const bool whole = !first.is_top || first.table->find("name") != nullptr;
-      problems_.error(plan.at("name"), "the name " + quoted(name) + " is taken by " +
+      problems_.error(plan.at("name"), "the name " + quote(name) + " is taken by " +
                                            (whole ? place_of(first.at("name")) : "[supervisor] itself") +
                                            "; each name is there once in a program");
       return;

@@ -78,7 +78,7 @@ class setter {
     if (member == nullptr) return missing(from, path, i);
     if (member->value.is == kind::table) return &member->value;
     if (member->value.is != kind::list) {
-      problems_.error(at_, quoted(joined(path, i + 1)) + " is no table, so there is nothing below it");
+      problems_.error(at_, quote(joined(path, i + 1)) + " is no table, so there is nothing below it");
       return nullptr;
     }
     return child(member->value, path, ++i);
@@ -86,7 +86,7 @@ class setter {
 
   config_value* child(config_value& list, const std::vector<std::string>& path, std::size_t i) {
     if (i + 1 >= path.size()) {
-      problems_.error(at_, quoted(joined(path, i)) + " is a list of children: a child's name and a key come behind it");
+      problems_.error(at_, quote(joined(path, i)) + " is a list of children: a child's name and a key come behind it");
       return nullptr;
     }
     for (auto& item : list.items) {
@@ -94,9 +94,9 @@ class setter {
       if (name != nullptr && name->value.is == kind::string && name->value.text == path[i]) return &item;
     }
     const auto names = names_in(list);
-    std::string text = "there is no child " + quoted(path[i]) + " in " + joined(path, i);
+    std::string text = "there is no child " + quote(path[i]) + " in " + joined(path, i);
     const auto meant = nearest(path[i], names);
-    text += meant ? "; did you mean " + quoted(*meant) + "?" : names.empty() ? "" : "; there are: " + listed(names);
+    text += meant ? "; did you mean " + quote(*meant) + "?" : names.empty() ? "" : "; there are: " + listed(names);
     problems_.error(at_, text);
     return nullptr;
   }
@@ -106,7 +106,7 @@ class setter {
     const auto* children = from.find("child");
     const bool is_child = children != nullptr && std::ranges::count(names_in(children->value), path[i]) > 0;
     if (is_child) {
-      problems_.error(at_, quoted(path[i]) + " is a child; did you mean " + (i == 0 ? "" : joined(path, i) + ".") +
+      problems_.error(at_, quote(path[i]) + " is a child; did you mean " + (i == 0 ? "" : joined(path, i) + ".") +
                                "child." + path[i] + "?");
       return nullptr;
     }

@@ -104,9 +104,9 @@ std::string about_number(std::string_view value) {
   if (value[digits] == '.')
     return std::string(value) + " is no number; a decimal number has digits on both sides of its point";
   if (std::isalpha(static_cast<unsigned char>(value[digits])) != 0 || value[digits] == ' ') {
-    return "a value with a unit stands in quotes; did you mean " + quoted(value) + "?";
+    return "a value with a unit stands in quotes; did you mean " + quote(value) + "?";
   }
-  return "after the number there is something that does not belong there: " + quoted(value.substr(digits));
+  return "after the number there is something that does not belong there: " + quote(value.substr(digits));
 }
 
 /// Of a value that is wrong as it stands there.
@@ -125,14 +125,14 @@ std::string about_value(std::string_view value, bool open, std::string_view what
   if (begins_number(value)) return about_number(value);
   if (value.starts_with('.'))
     return "a decimal number has digits on both sides of its point; did you mean 0" + std::string(value) + "?";
-  if (is_word(value)) return "text stands in quotes; did you mean " + quoted(value) + "?";
+  if (is_word(value)) return "text stands in quotes; did you mean " + quote(value) + "?";
   if (value.front() == '"' || value.front() == '\'') {
     const std::size_t end = value.find(value.front(), 1);
     if (end != value.npos && end + 1 < value.size()) {
-      return "after the text there is something that does not belong there: " + quoted(trimmed(value.substr(end + 1)));
+      return "after the text there is something that does not belong there: " + quote(trimmed(value.substr(end + 1)));
     }
   }
-  return quoted(value) + " is no value; text stands in quotes, a number without";
+  return quote(value) + " is no value; text stands in quotes, a number without";
 }
 
 /// What the reader names: "cannot redefine existing string 'name'".
@@ -282,8 +282,8 @@ bool repairs::repair_header(const syntax_error& error, config_place at, config_p
   const std::string_view start = trimmed(whole.substr(0, whole.find('#')));
   if (says(error, "redefine")) {
     const bool list = start.starts_with("[[");
-    problems.error(at, list ? quoted(start) + " is there already as something that is no list"
-                            : quoted(start) + " is there twice, or is a list already");
+    problems.error(at, list ? quote(start) + " is there already as something that is no list"
+                            : quote(start) + " is there twice, or is a list already");
     return false;
   }
   const std::string mended = mended_header(start);
@@ -317,7 +317,7 @@ bool repairs::repair_line_start(const syntax_error& error, config_problems& prob
   while (end < start.size() && is_key_letter(start[end])) ++end;
   if (end > 0 && error.what.find("expected '='") != error.what.npos) {
     const std::string key(start.substr(0, end));
-    problems.error(at, quoted(key) + ": between a key and its value stands =, as in " + key + " = \"value\"");
+    problems.error(at, quote(key) + ": between a key and its value stands =, as in " + key + " = \"value\"");
     const std::size_t begin = whole.find_first_not_of(" \t");
     return replace_value(error.line, begin + end, whole.size()) &&
            (replace(error.line, begin + end, begin + end, " ="), true);
@@ -338,7 +338,7 @@ bool repairs::repair_key(const syntax_error& error, config_problems& problems) {
   const std::string_view before = trimmed(whole.substr(0, begin));
   const bool is_key = before.empty() || before.ends_with('{') || before.ends_with(',');
   if (!is_key || !trimmed(whole.substr(end)).starts_with('=')) return false;
-  const std::string key = quoted(whole.substr(begin, end - begin));
+  const std::string key = quote(whole.substr(begin, end - begin));
   problems.error(original(error.line, static_cast<std::uint32_t>(letters(whole.substr(0, begin)) + 1)),
                  "a key with such letters stands in quotes; did you mean " + key + "?");
   replace(error.line, begin, end, key);
@@ -351,14 +351,14 @@ bool repairs::repair_key_twice(const syntax_error& error, config_problems& probl
   if (key.empty() || !says(error, "cannot redefine existing")) return false;
   const std::string_view named = in_single_quotes(error.what);
   if (!named.empty() && !key.ends_with(named)) {  // in a { }
-    problems.error(original(error.line, error.column), quoted(named) + " is there twice");
+    problems.error(original(error.line, error.column), quote(named) + " is there twice");
     return false;
   }
   const std::uint32_t first = line_of_key(key, error.line);
   const auto column = static_cast<std::uint32_t>(whole.find_first_not_of(" \t") + 1);
   problems.error(
       {0, error.line, column},
-      quoted(key) + " is there twice" + (first == 0 ? "" : "; it is in line " + std::to_string(first) + " already"));
+      quote(key) + " is there twice" + (first == 0 ? "" : "; it is in line " + std::to_string(first) + " already"));
   replace(error.line, 0, whole.size(), "#");
   return true;
 }

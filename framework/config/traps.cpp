@@ -55,7 +55,7 @@ class traps {
   void look_at_product(const child_plan& child, double starts, const std::string& product) {
     const bool has_actors = std::ranges::any_of(child.children, [](const auto& each) { return !each.is_supervisor; });
     if (!has_actors || child.flags.max_restarts == 0 || starts < few_starts) return;
-    problems_.warning(child.at("max_restarts"), "restarts multiply down the tree: a child of " + quoted(child.name()) +
+    problems_.warning(child.at("max_restarts"), "restarts multiply down the tree: a child of " + quote(child.name()) +
                                                     " may be started " + product + " = " +
                                                     std::to_string(static_cast<std::uint64_t>(starts)) +
                                                     " times before the program gives up");
@@ -64,14 +64,14 @@ class traps {
   void look_at_escalation(const child_plan& child) {
     const bool ends_itself = child.flags.auto_shutdown != auto_shutdown::never;
     if (ends_itself && child.flags.restart == restart::permanent) {
-      problems_.warning(child.at("auto_shutdown"), quoted(child.name()) +
+      problems_.warning(child.at("auto_shutdown"), quote(child.name()) +
                                                        " ends itself by auto_shutdown, but is permanent: it "
                                                        "is started again each time; transient lets it end");
     }
     if (ends_itself || child.flags.restart == restart::permanent) return;
     const std::string kind = child.flags.restart == restart::transient ? "transient" : "temporary";
     problems_.warning(child.at("restart"),
-                      quoted(child.name()) + " is a " + kind +
+                      quote(child.name()) + " is a " + kind +
                           " supervisor, which swallows escalation: when it gives up nobody restarts it, "
                           "and all below it stays down; permanent lets the error rise");
   }
@@ -80,24 +80,24 @@ class traps {
     const bool none_significant =
         std::ranges::none_of(plan.children, [](const auto& each) { return each.significant(); });
     if (plan.flags.auto_shutdown != auto_shutdown::never && none_significant) {
-      problems_.warning(plan.at("auto_shutdown"), "auto_shutdown: no child of " + quoted(plan.name()) +
+      problems_.warning(plan.at("auto_shutdown"), "auto_shutdown: no child of " + quote(plan.name()) +
                                                       " is significant, so it never comes to that");
     }
-    if (plan.children.empty()) problems_.warning(plan.table->at, quoted(plan.name()) + " has no children");
+    if (plan.children.empty()) problems_.warning(plan.table->at, quote(plan.name()) + " has no children");
   }
 
   void look_at_actor(const child_plan& child) {
     const auto& spec = child.spec;
     if (child.of != nullptr && child.of->one_shot && spec.restart == restart::permanent) {
       problems_.warning(child.at("restart"),
-                        quoted(spec.name) +
+                        quote(spec.name) +
                             " is a one-shot job, but permanent: each time it has done its "
                             "work it is started again; transient starts it again only after a crash");
     }
     if (spec.restart != restart::temporary) return;
     for (const std::string_view key : {"backoff", "budget", "standby"}) {
       if (child.table->find(key) == nullptr) continue;
-      problems_.warning(child.at(key), std::string(key) + ": " + quoted(spec.name) +
+      problems_.warning(child.at(key), std::string(key) + ": " + quote(spec.name) +
                                            " is temporary, so it is never restarted and this says nothing");
     }
   }
@@ -117,9 +117,9 @@ class traps {
       names.push_back(earlier.name());
       const config_value* named = find_text(args, names);
       if (named == nullptr) continue;
-      problems_.warning(named->at, quoted(plan.children[at].name()) + " names its earlier sibling " +
-                                       quoted(named->text) + ", but " + quoted(plan.name()) + " is one_for_one: when " +
-                                       quoted(named->text) + " is restarted, " + quoted(plan.children[at].name()) +
+      problems_.warning(named->at, quote(plan.children[at].name()) + " names its earlier sibling " +
+                                       quote(named->text) + ", but " + quote(plan.name()) + " is one_for_one: when " +
+                                       quote(named->text) + " is restarted, " + quote(plan.children[at].name()) +
                                        " is not; rest_for_one restarts it too");
     }
   }

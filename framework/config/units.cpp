@@ -41,16 +41,16 @@ constexpr auto other_sizes = std::to_array<std::string_view>(
     {"k", "KiB", "kb", "kB", "kib", "KiB", "ki",  "KiB", "m", "MiB", "mb", "MB", "mi",  "MiB", "mib",   "MiB",
      "g", "GiB", "gb", "GB", "gi",  "GiB", "gib", "GiB", "t", "TiB", "tb", "TB", "tib", "TiB", "bytes", "B"});
 
-struct split {
+struct parts {
   double number = 0;
   std::string_view digits;
   std::string_view unit;
 };
 
 /// A number, perhaps a space, a unit.
-std::optional<split> split_quantity(std::string_view text) {
+std::optional<parts> split_quantity(std::string_view text) {
   const std::size_t end = text.find_first_not_of("0123456789.-+");
-  split found{0, text.substr(0, end), end == text.npos ? std::string_view{} : text.substr(end)};
+  parts found{0, text.substr(0, end), end == text.npos ? std::string_view{} : text.substr(end)};
   while (!found.unit.empty() && found.unit.front() == ' ') found.unit.remove_prefix(1);
   std::string_view digits = found.digits;
   if (digits.starts_with('+')) digits.remove_prefix(1);
@@ -68,10 +68,10 @@ const unit* find_unit(std::span<const unit> units, std::string_view name) {
 
 /// One unit too many for a sentence is left out: ns and us, TB.
 template <std::size_t N>
-no_quantity unknown_unit(const split& found, std::span<const unit> units,
+no_quantity unknown_unit(const parts& found, std::span<const unit> units,
                          const std::array<std::string_view, N>& others) {
   if (found.unit == "d" || found.unit == "day" || found.unit == "days") {
-    return {"there is no unit " + quoted(found.unit), quoted(show_number(found.number * 24) + "h")};
+    return {"there is no unit " + quote(found.unit), quote(show_number(found.number * 24) + "h")};
   }
   std::array<std::string_view, 9> names{};
   for (std::size_t i = 0; i < units.size(); ++i) names[i] = units[i].name;
@@ -82,8 +82,8 @@ no_quantity unknown_unit(const split& found, std::span<const unit> units,
       if (distance(each.name, found.unit) == 0) meant = each.name;
     }
   }
-  return {"there is no unit " + quoted(found.unit),
-          meant ? quoted(std::string(found.digits) + std::string(*meant)) : std::string{}};
+  return {"there is no unit " + quote(found.unit),
+          meant ? quote(std::string(found.digits) + std::string(*meant)) : std::string{}};
 }
 
 template <std::size_t N>
@@ -92,7 +92,7 @@ std::variant<double, no_quantity> parse(std::string_view text, std::span<const u
   const auto found = split_quantity(text);
   if (!found) return no_quantity{"", ""};
   if (found->unit.empty()) {
-    return no_quantity{"a unit is missing", quoted(std::string(found->digits) + std::string(usual))};
+    return no_quantity{"a unit is missing", quote(std::string(found->digits) + std::string(usual))};
   }
   const unit* const in = find_unit(units, found->unit);
   if (in == nullptr) {

@@ -11,7 +11,7 @@
 
 namespace troupe::detail {
 
-using config::quoted;
+using config::quote;
 using kind = config_value::kind;
 
 namespace {
@@ -28,7 +28,7 @@ std::string found_in(const config_value& value) {
     case kind::real:
       return "the number " + number_shown(value);
     case kind::string:
-      return "the text " + quoted(value.text);
+      return "the text " + quote(value.text);
     case kind::date:
       return "the date or time " + value.text;
     case kind::list:
@@ -65,13 +65,13 @@ std::string with_unit(const config_field& from, std::string_view unit, std::stri
   const double number = whole ? static_cast<double>(from.value.integer) : from.value.real;
   if ((!whole && from.value.is != kind::real) || !(number >= 0 && number < 1e15)) return "";
   const std::string digits = as_integer(number);
-  return quoted((digits.empty() ? number_shown(from.value) : digits) + std::string(number < 1000 ? unit : many));
+  return quote((digits.empty() ? number_shown(from.value) : digits) + std::string(number < 1000 ? unit : many));
 }
 
 void wrong_quantity(const config_field& from, const config::no_quantity& problem, const std::string& expected) {
   std::string text = std::string(from.name) + ": ";
   text += problem.why.empty() ? "" : problem.why + "; ";
-  text += "expected " + expected + ", found the text " + quoted(from.value.text);
+  text += "expected " + expected + ", found the text " + quote(from.value.text);
   if (!problem.meant.empty()) text += "; did you mean " + problem.meant + "?";
   from.problems.error(from.value.at, text);
 }
@@ -110,10 +110,10 @@ void config_table::refuse_the_rest(const advice& knows) const {
     if (std::ranges::find(known_, member.key) != known_.end()) continue;
     std::string text = knows ? knows(member.key) : "";
     if (text.empty()) {
-      text = quoted(member.key) + " is no key of " + owner_;
+      text = quote(member.key) + " is no key of " + owner_;
       const auto meant = config::nearest(member.key, known_);
       if (meant) {
-        text += "; did you mean " + quoted(*meant) + "?";
+        text += "; did you mean " + quote(*meant) + "?";
       } else {
         text += known_.empty() ? "; it has no keys" : "; its keys are: " + config::listed(known_);
       }
@@ -178,9 +178,9 @@ std::optional<double> config_real(const config_field& from, double least, double
 std::optional<std::string> config_text(const config_field& from) {
   if (from.value.is == kind::string) return from.value.text;
   std::string meant;
-  if (from.value.is == kind::integer || from.value.is == kind::real) meant = quoted(number_shown(from.value));
-  if (from.value.is == kind::boolean) meant = quoted(from.value.boolean ? "true" : "false");
-  if (from.value.is == kind::date) meant = quoted(from.value.text);
+  if (from.value.is == kind::integer || from.value.is == kind::real) meant = quote(number_shown(from.value));
+  if (from.value.is == kind::boolean) meant = quote(from.value.boolean ? "true" : "false");
+  if (from.value.is == kind::date) meant = quote(from.value.text);
   from.wrong("text in quotes", meant);
   return std::nullopt;
 }
@@ -198,7 +198,7 @@ std::optional<double> config_ticks(const config_field& from, double tick, bool w
   double ticks = std::get<double>(parsed) / tick;
   if (whole && std::abs(ticks - std::round(ticks)) < 1e-6) ticks = std::round(ticks);
   if (ticks < least || ticks > most) {
-    from.out_of_range(quoted(from.value.text),
+    from.out_of_range(quote(from.value.text),
                       config_shown_ticks(least, tick) + " to " + config_shown_ticks(most, tick));
     return std::nullopt;
   }
@@ -221,7 +221,7 @@ std::optional<std::uint64_t> config_size(const config_field& from, std::uint64_t
   }
   const auto bytes = std::get<std::uint64_t>(parsed);
   if (bytes >= least && bytes <= most) return bytes;
-  from.out_of_range(quoted(from.value.text), config_shown_size(least) + " to " + config_shown_size(most));
+  from.out_of_range(quote(from.value.text), config_shown_size(least) + " to " + config_shown_size(most));
   return std::nullopt;
 }
 
@@ -236,7 +236,7 @@ std::optional<std::size_t> config_choice(const config_field& from, std::span<con
     meant = config::other_word(written, others);
     if (!meant) meant = config::nearest(written, words);
   }
-  from.wrong(config::alternatives(words), meant ? quoted(*meant) : "");
+  from.wrong(config::alternatives(words), meant ? quote(*meant) : "");
   return std::nullopt;
 }
 

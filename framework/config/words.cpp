@@ -27,7 +27,7 @@ std::string joined(std::span<const std::string_view> words, bool quotes, std::st
   std::string all;
   for (std::size_t i = 0; i < words.size(); ++i) {
     if (i > 0) all += i + 1 == words.size() ? last : ", ";
-    all += quotes ? quoted(words[i]) : std::string(words[i]);
+    all += quotes ? quote(words[i]) : std::string(words[i]);
   }
   return all;
 }
@@ -88,7 +88,7 @@ std::optional<std::string_view> other_word(std::string_view written, std::span<c
 std::string alternatives(std::span<const std::string_view> words) { return joined(words, true, " or "); }
 std::string listed(std::span<const std::string_view> words) { return joined(words, false, ", "); }
 
-std::string quoted(std::string_view text) {
+std::string quote(std::string_view text) {
   static constexpr std::string_view digits = "0123456789abcdef";
   std::string shown = "\"";
   for (const char c : text.substr(0, longest_shown)) {
@@ -120,11 +120,11 @@ std::string quoted(std::string_view text) {
 
 namespace troupe::detail {
 
-std::string config_quoted(std::string_view text) { return config::quoted(text); }
+std::string config_quoted(std::string_view text) { return config::quote(text); }
 
 std::string config_suggestion(std::string_view written, std::span<const std::string_view> words) {
   const auto meant = config::nearest(written, words);
-  return meant ? "; did you mean " + config::quoted(*meant) + "?" : "";
+  return meant ? "; did you mean " + config::quote(*meant) + "?" : "";
 }
 
 }  // namespace troupe::detail

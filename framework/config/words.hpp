@@ -24,6 +24,6 @@ std::string alternatives(std::span<const std::string_view> words);
 std::string listed(std::span<const std::string_view> words);
 
 /// The text between double quotes, on one line, cut when it is long; whatever bytes it has.
-std::string quoted(std::string_view text);
+std::string quote(std::string_view text);
 
 }  // namespace troupe::config

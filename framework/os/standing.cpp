@@ -23,7 +23,7 @@ namespace troupe::os {
 
 namespace {
 
-constexpr std::size_t most_frames = 24;
+constexpr std::size_t most_places = 24;
 constexpr std::size_t stack_bytes = 16 * 1024;
 constexpr std::size_t most_map_bytes = 1 << 20;
 
@@ -109,18 +109,18 @@ std::size_t read_memory(int pid, std::uint64_t from, std::span<std::byte> into) 
   return got < 0 ? 0 : static_cast<std::size_t>(got);
 }
 
-struct module {
+struct mapped_part {
   std::uint64_t begin, end, base;  // base: where the file's first mapping begins
   bool code;
   std::string file;
 };
 
-std::vector<module> modules_in(const std::string& maps) {
-  std::vector<module> all;
+std::vector<mapped_part> modules_in(const std::string& maps) {
+  std::vector<mapped_part> all;
   for (std::size_t at = 0; at < maps.size();) {
     const std::string line = first_line(maps.substr(at));
     at += line.size() + 1;
-    module each{};
+    mapped_part each{};
     char rights[5] = {};
     int path = 0;
     if (std::sscanf(line.c_str(), "%lx-%lx %4s %*s %*s %*s %n", &each.begin, &each.end, rights, &path) < 3) continue;
@@ -128,21 +128,21 @@ std::vector<module> modules_in(const std::string& maps) {
         path > 0 && static_cast<std::size_t>(path) < line.size() ? line.substr(static_cast<std::size_t>(path)) : "?";
     each.code = rights[2] == 'x';
     const auto first =
-        std::find_if(all.begin(), all.end(), [&](const module& other) { return other.file == each.file; });
+        std::find_if(all.begin(), all.end(), [&](const mapped_part& other) { return other.file == each.file; });
     each.base = first == all.end() ? each.begin : first->base;
     all.push_back(std::move(each));
   }
   return all;
 }
 
-const module* code_at(const std::vector<module>& all, std::uint64_t address) {
-  const auto found = std::find_if(all.begin(), all.end(), [&](const module& each) {
+const mapped_part* code_at(const std::vector<mapped_part>& all, std::uint64_t address) {
+  const auto found = std::find_if(all.begin(), all.end(), [&](const mapped_part& each) {
     return each.code && address >= each.begin && address < each.end;
   });
   return found == all.end() ? nullptr : &*found;
 }
 
-std::string place(const module& in, std::uint64_t address) {
+std::string place(const mapped_part& in, std::uint64_t address) {
   char offset[32];
   std::snprintf(offset, sizeof offset, "+0x%lx", static_cast<unsigned long>(address - in.base));
   return in.file + offset;
@@ -166,13 +166,13 @@ std::string backtrace_of(int pid, const fd& proc) {
   const registers now = registers_of(pid);
   if (now.code == 0) return "";
   const auto modules = modules_in(read_in(proc, "maps", most_map_bytes));
-  const module* in = code_at(modules, now.code);
+  const mapped_part* in = code_at(modules, now.code);
   std::string text = in == nullptr ? "?" : place(*in, now.code);
   std::vector<std::uint64_t> words(stack_bytes / sizeof(std::uint64_t));
   words.resize(read_memory(pid, now.stack, std::as_writable_bytes(std::span(words))) / sizeof(std::uint64_t));
   std::size_t frames = 1;
-  for (std::size_t i = 0; i < words.size() && frames < most_frames; ++i) {
-    const module* its = code_at(modules, words[i]);
+  for (std::size_t i = 0; i < words.size() && frames < most_places; ++i) {
+    const mapped_part* its = code_at(modules, words[i]);
     if (its == nullptr || !follows_call(pid, words[i])) continue;
     text += " " + place(*its, words[i]);
     ++frames;

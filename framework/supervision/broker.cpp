@@ -302,7 +302,7 @@ void control::on_connect(life& who, const wire::connect& wanted) {
   lane->doorbell = who.of->doorbell;
   lane->offset = wanted.offset;
   lane->ring_bytes = wanted.ring_bytes;
-  lane->start = std::max(start, channel::align8(to->letters[free_slot]));  // behind the slot's letters
+  lane->start = std::max(start, wire::align8(to->letters[free_slot]));  // behind the slot's letters
   lane->asks = wanted.asks != 0;
   in_lane& made = *lane;
   to->lanes.push_back(std::move(lane));

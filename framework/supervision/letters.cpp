@@ -11,8 +11,6 @@ namespace {
 
 constexpr std::size_t longest_name = 256, longest_text = 1024, longest_death = 256;
 
-constexpr std::uint64_t align8(std::uint64_t bytes) { return (bytes + 7) & ~std::uint64_t{7}; }
-
 std::size_t cut(std::size_t bytes, std::size_t limit) { return std::min(bytes, limit); }
 
 /// Grows a letter part by part.
@@ -27,7 +25,7 @@ class packer {
     bytes(&of, sizeof of);
   }
   void text(std::string_view of, std::size_t limit) { bytes(of.data(), cut(of.size(), limit)); }
-  void align() { bytes_.resize(align8(bytes_.size())); }
+  void align() { bytes_.resize(wire::align8(bytes_.size())); }
   std::size_t size() const noexcept { return bytes_.size(); }
   std::vector<std::byte> take(const wire::letter_record& front) {
     std::memcpy(bytes_.data(), &front, sizeof front);

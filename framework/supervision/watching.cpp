@@ -12,12 +12,11 @@ namespace troupe::supervision {
 
 namespace {
 
-using std::chrono::milliseconds;
 using hang::nanoseconds;
 using kind = hang::work::kind;
 
-constexpr milliseconds standing_may_take{150};
-constexpr milliseconds kill_within{300};  // of the verdict, whatever is known by then
+constexpr std::chrono::milliseconds standing_may_take{150};
+constexpr std::chrono::milliseconds kill_within{300};  // of the verdict, whatever is known by then
 
 nanoseconds deadline_of(const identity& of, std::uint64_t message) {
   const detail::handler_entry* entry = of.type->find(message);
@@ -35,7 +34,7 @@ nanoseconds finest_deadline(const life& who) {
     return finest;
   }
   consider(who.of->spec.deadline);
-  for (const auto& each : who.of->type->handlers) consider(each.deadline.value_or(milliseconds{0}));
+  for (const auto& each : who.of->type->handlers) consider(each.deadline.value_or(std::chrono::milliseconds{0}));
   return finest;
 }
 
@@ -78,7 +77,7 @@ void see_what_it_is_at(const life& who, hang::sample& seen) {
 }
 
 std::string in_words(nanoseconds time) {
-  const auto ms = std::chrono::duration_cast<milliseconds>(time).count();
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
   char text[48];
   if (ms < 1000) {
     std::snprintf(text, sizeof text, "%lld ms", static_cast<long long>(ms));

@@ -125,6 +125,7 @@ inline constexpr std::uint64_t offset_in_segment(std::uint32_t segment, std::uin
 }
 inline constexpr std::uint16_t max_blocks = 16;
 inline constexpr std::uint32_t pad_bytes = 8;
+inline constexpr std::uint64_t align8(std::uint64_t bytes) { return (bytes + 7) & ~std::uint64_t{7}; }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Cursor page: one memfd per identity; only writer: the active incarnation, and between its death and the go of the

@@ -17,7 +17,7 @@
 
 namespace lane_fixture {
 
-using troupe::channel::align8;
+using troupe::wire::align8;
 using troupe::channel::lane_reader;
 using troupe::channel::lane_writer;
 using troupe::channel::peer_memory;

@@ -352,7 +352,7 @@ bool hand::tell(const troupe::detail::outgoing& what) {
   wire::record_header header{};
   header.kind = wire::record_kind::tell;
   header.body_bytes = static_cast<std::uint32_t>(probe.size());
-  header.bytes = static_cast<std::uint32_t>(sizeof header + channel::align8(probe.size()));
+  header.bytes = static_cast<std::uint32_t>(sizeof header + wire::align8(probe.size()));
   header.message = what.message;
   const auto space = writer_.reserve(header.bytes);
   if (space.empty()) return false;
