@@ -41,6 +41,14 @@ void endpoint::connect(out_link& link, bool asks) {
     link.why = error(errc::full, "this process has no memory left for a lane to one more actor");
     return;
   }
+  try {
+    parts_.out.populate(link.offset, sizeof(wire::lane_header));
+  } catch (const error& e) {
+    link.now = out_link::state::refused;
+    link.why = e;
+    const std::lock_guard ranges(ranges_mutex_);
+    return lanes_.give(link.offset, wire::lane_bytes(link.ring_bytes));
+  }
   // The receiver may look before this side has its answer. A tail of an earlier lane in this range would be taken for
   // news; one below the start is not.
   auto* header = reinterpret_cast<wire::lane_header*>(parts_.out.data() + link.offset);
@@ -89,7 +97,8 @@ void endpoint::connected(incoming& frame) {
   link.doorbell = std::move(frame.fds[3]);
   link.slot = got.slot;
   const auto* cursor = link.cursor.at<wire::cursor_slot>(wire::cursor_slots_offset) + got.slot;
-  link.lane = lane_writer(parts_.out.data() + link.offset, link.ring_bytes, got.start, cursor);
+  link.lane = lane_writer(parts_.out.data() + link.offset, link.ring_bytes, got.start, cursor,
+                          lane_writer::memory::grows);
   link.now = out_link::state::up;
 }
 

@@ -20,8 +20,8 @@ endpoint::endpoint(parts its, frame_sink others)
     : parts_(std::move(its)),
       others_(std::move(others)),
       buffer_(wire::max_frame),
-      lanes_(parts_.out, wire::out_header_bytes, wire::out_lanes_end, 64),
-      outbox_(parts_.out, wire::out_lanes_end, wire::out_memory_bytes, 4096),
+      lanes_(nullptr, wire::out_header_bytes, wire::out_lanes_end, 64),
+      outbox_(&parts_.out, wire::out_lanes_end, wire::out_memory_bytes, 4096),
       segments_(parts_.outbox_bytes) {
   poller_.add(parts_.control, control_key);
   if (!parts_.spare) poller_.add(parts_.doorbell, doorbell_key);

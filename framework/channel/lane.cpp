@@ -13,19 +13,22 @@ using std::memory_order_relaxed;
 using std::memory_order_seq_cst;
 
 namespace {
-constexpr std::uint64_t fetch_from = 256, fetch_to = 384;  // ahead of the tail, in bytes
-}
+constexpr std::uint64_t ahead = 384;         // how far a reader fetches, in bytes
+constexpr std::uint64_t growth = 64 * 1024;  // of a ring's memory, at least
+}  // namespace
 
 // ---------------------------------------------------------------------------------------------------- lane_writer
 
-lane_writer::lane_writer(std::byte* at, std::uint32_t ring_bytes, std::uint64_t start,
-                         const wire::cursor_slot* cursor) noexcept
+lane_writer::lane_writer(std::byte* at, std::uint32_t ring_bytes, std::uint64_t start, const wire::cursor_slot* cursor,
+                         memory ring) noexcept
     : shared_(reinterpret_cast<wire::lane_header*>(at)),
       ring_(at + sizeof(wire::lane_header)),
       cursor_(cursor),
       ring_bytes_(ring_bytes),
       tail_(start),
-      head_(start) {
+      head_(start),
+      start_(start),
+      real_end_(ring == memory::real ? ever : start) {
   shared_->layout = wire::layout_version;
   shared_->ring_bytes = ring_bytes;
   shared_->wants_room.store(0, memory_order_relaxed);
@@ -41,12 +44,23 @@ std::uint64_t lane_writer::head() noexcept {
   return head_;
 }
 
-std::span<std::byte> lane_writer::space() noexcept {
+/// Only in the first lap.
+void lane_writer::grow(std::uint32_t bytes) {
+  const std::uint64_t whole = start_ + ring_bytes_;
+  const std::uint64_t end = std::min(whole, real_end_ + std::max(2 * std::uint64_t{bytes}, growth));
+  const std::uint64_t index = real_end_ & (ring_bytes_ - 1);
+  const std::uint64_t to_end = std::min(ring_bytes_ - index, end - real_end_);
+  os::populate(ring_ + index, to_end);
+  if (const std::uint64_t rest = end - real_end_ - to_end; rest > 0) os::populate(ring_, rest);
+  real_end_ = end == whole ? ever : end;
+}
+
+std::span<std::byte> lane_writer::space(std::uint32_t least) noexcept {
   pad_ = 0;
+  if (room() < least) head();
   const std::uint64_t index = tail_ & (ring_bytes_ - 1);
   const std::uint64_t to_end = ring_bytes_ - index;
-  if (room() < to_end) head();
-  return {ring_ + index, static_cast<std::size_t>(std::min(to_end, room()))};
+  return {ring_ + index, static_cast<std::size_t>(std::min({to_end, room(), real_end_ - tail_}))};
 }
 
 std::span<std::byte> lane_writer::reserve(std::uint32_t bytes) noexcept {
@@ -68,10 +82,6 @@ void lane_writer::publish(std::uint32_t bytes) noexcept {
   }
   tail_ += pad_ + bytes;
   pad_ = 0;
-  // The next records' cache lines are the receiver's: begin to fetch them, or the store below waits for each.
-  for (std::uint64_t ahead = fetch_from; ahead < fetch_to; ahead += 64) {
-    __builtin_prefetch(ring_ + ((tail_ + ahead) & (ring_bytes_ - 1)), 1);
-  }
   // SYNC publish: record, then tail. pairs with: lane_reader::peek()
   // seq_cst and not release: the sender next reads the receiver's `sleeping`, and the store must not pass that load.
   shared_->tail.store(tail_, memory_order_seq_cst);
@@ -170,18 +180,34 @@ lane_reader::lane_reader(std::shared_ptr<const peer_memory> from, std::uint64_t 
       ring_(from_->map.data() + offset + sizeof(wire::lane_header)),
       ring_bytes_(ring_bytes),
       head_(head),
-      known_tail_(head) {}
+      known_tail_(head),
+      fetched_(head) {}
 
 std::uint64_t lane_reader::tail() const noexcept {
   // pairs with: lane_writer::publish()
   return shared_->tail.load(memory_order_seq_cst);
 }
 
+void lane_reader::look() noexcept {
+  pace_.before_look(taken_);
+  known_tail_ = tail();
+}
+
+/// Where a record begins is known only when the one before it has come; its cache lines are asked for earlier. Never
+/// beyond the tail: what lies there is the writer's.
+void lane_reader::fetch() noexcept {
+  const std::uint64_t end = std::min(known_tail_, head_ + ahead);
+  for (fetched_ = std::max(fetched_, head_); fetched_ < end; fetched_ += 64) {
+    __builtin_prefetch(ring_ + (fetched_ & (ring_bytes_ - 1)));
+  }
+}
+
 lane_reader::state lane_reader::peek(record& into) noexcept {
   // Twice at most: what is known already, then the truth. A tail below the head: the sender has been told where this
   // lane starts and has not stored it yet.
   for (bool truth = known_tail_ <= head_;; truth = true) {
-    if (truth) known_tail_ = tail();
+    if (truth) look();
+    fetch();
     while (known_tail_ > head_) {  // each step moves the head by 8 or more
       if (known_tail_ - head_ > ring_bytes_) {
         known_tail_ = head_;

@@ -15,6 +15,7 @@
 #include <span>
 #include <vector>
 
+#include "channel/pace.hpp"
 #include "os/memory.hpp"
 #include "os/poller.hpp"
 #include "wire/memory.hpp"
@@ -27,14 +28,24 @@ namespace troupe::channel {
 class lane_writer {
  public:
   lane_writer() = default;
+  /// Whether the ring's memory is there already, or is to become real as the lane is filled for the first time.
+  enum class memory : bool { real, grows };
   /// Lays the lane out at `at` (zeroed or used before) and starts at position `start`. `cursor`: the receiver's words
-  /// for this lane. No other process has been told of the lane yet.
-  lane_writer(std::byte* at, std::uint32_t ring_bytes, std::uint64_t start, const wire::cursor_slot* cursor) noexcept;
+  /// for this lane. No other process has been told of the lane yet. The memory of the header is real.
+  lane_writer(std::byte* at, std::uint32_t ring_bytes, std::uint64_t start, const wire::cursor_slot* cursor,
+              memory ring = memory::real) noexcept;
 
   /// A record can be no larger; a larger body goes through the outbox.
   std::uint32_t largest_record() const noexcept { return ring_bytes_ / 2; }
-  /// The space at the tail up to the ring's end or the head: to be written to, nothing of it is visible yet.
-  std::span<std::byte> space() noexcept;
+  /// Before space() and reserve(): so many bytes can be written then, if there is room, without a SIGBUS.
+  /// Throws error(errc::os) if memory is short.
+  void prepare(std::uint32_t bytes) {
+    if (real_end_ - tail_ < std::uint64_t{2} * bytes) grow(bytes);  // twice: with the largest pad before it
+  }
+  /// The space at the tail up to the ring's end or the head: to be written to, nothing of it is visible yet. The head is
+  /// read anew only if fewer than `least` bytes are known to be free, since its cache line is one that the receiver
+  /// writes to for each record.
+  std::span<std::byte> space(std::uint32_t least) noexcept;
   /// Space for exactly this record (at most largest_record()), behind a pad if it must not cross the ring's end.
   /// Empty: there is no room now.
   std::span<std::byte> reserve(std::uint32_t bytes) noexcept;
@@ -55,6 +66,7 @@ class lane_writer {
 
  private:
   std::uint64_t room() noexcept { return ring_bytes_ - (tail_ - head_); }
+  void grow(std::uint32_t bytes);
 
   wire::lane_header* shared_ = nullptr;
   std::byte* ring_ = nullptr;
@@ -62,7 +74,10 @@ class lane_writer {
   std::uint32_t ring_bytes_ = 0;
   std::uint32_t pad_ = 0;  // before the reserved record
   std::uint64_t tail_ = 0;
-  std::uint64_t head_ = 0;  // as last seen
+  std::uint64_t head_ = 0;      // as last seen
+  std::uint64_t start_ = 0;
+  std::uint64_t real_end_ = 0;  // memory is real for all positions below; `ever` once the whole ring is
+  static constexpr std::uint64_t ever = ~std::uint64_t{0};
 };
 
 struct record;
@@ -126,7 +141,10 @@ class lane_reader {
   /// Looks at the record at the head. Steps over pads, and over records of turns that a dead sender never committed.
   state peek(record& into) noexcept;
   /// The record at the head is done with.
-  void advance(const record& done) noexcept { head_ = done.end; }
+  void advance(const record& done) noexcept {
+    head_ = done.end;
+    ++taken_;
+  }
   std::uint64_t head() const noexcept { return head_; }
   /// The number of the sender's wait for room, 0: it does not wait.
   std::uint32_t wants_room() const noexcept;
@@ -142,6 +160,8 @@ class lane_reader {
 
  private:
   state parse(std::uint64_t available, record& into) const noexcept;
+  void look() noexcept;
+  void fetch() noexcept;
   bool void_turn(std::uint64_t turn) const noexcept;
   bool mapped(const record& what) const noexcept;
 
@@ -151,6 +171,9 @@ class lane_reader {
   std::uint32_t ring_bytes_;
   std::uint64_t head_;
   std::uint64_t known_tail_;  // as last loaded: the sender's cache line is left alone until the head is there
+  std::uint64_t fetched_;     // cache lines have been asked for up to here
+  std::uint64_t taken_ = 0;   // records
+  pace pace_;
 };
 
 }  // namespace troupe::channel

@@ -9,7 +9,7 @@ namespace troupe::channel {
 
 namespace {
 
-constexpr std::size_t smallest_try = 256;  // less contiguous space than this is not worth an attempt to encode
+constexpr std::uint32_t smallest_try = 256;  // less contiguous space than this is not worth an attempt to encode
 
 }  // namespace
 
@@ -93,7 +93,8 @@ endpoint::put endpoint::put_record(out_link& link, const detail::outgoing& what,
     return put::failed;
   }
   const std::size_t prefix = sizeof(wire::record_header) + (request != nullptr ? sizeof *request : 0);
-  std::span<std::byte> space = link.lane.space();
+  link.lane.prepare(smallest_try);
+  std::span<std::byte> space = link.lane.space(smallest_try);
   if (space.size() < smallest_try) space = {};
   gathered along;
   const std::size_t capacity = space.size() > prefix ? space.size() - prefix : 0;
@@ -109,6 +110,7 @@ endpoint::put endpoint::put_record(out_link& link, const detail::outgoing& what,
     finish_record(link, space.data(), what, request, body.size(), false, stamped, std::move(along));
     return put::done;
   }
+  link.lane.prepare(static_cast<std::uint32_t>(total));
   const std::span<std::byte> exact = link.lane.reserve(static_cast<std::uint32_t>(total));
   if (exact.empty()) return put::full;
   gathered again;
@@ -127,6 +129,7 @@ endpoint::put endpoint::put_in_outbox(out_link& link, const detail::outgoing& wh
   }
   const std::size_t prefix = sizeof(wire::record_header) + (request != nullptr ? sizeof *request : 0);
   const std::size_t most = prefix + wire::max_blocks * sizeof(wire::block);
+  link.lane.prepare(static_cast<std::uint32_t>(most));
   if (link.lane.reserve(static_cast<std::uint32_t>(most)).empty()) return put::full;
   auto block = std::make_shared<detail::outbox_block>();
   try {

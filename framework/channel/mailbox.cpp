@@ -7,7 +7,8 @@ namespace troupe::channel {
 
 namespace {
 constexpr unsigned batch_limit = 64;       // records taken from one lane before the next lane gets its turn
-constexpr unsigned full_look_every = 256;  // records between two looks at every lane's truth
+// Records between two looks at every lane's truth: at least these, and so many for each lane.
+constexpr std::size_t full_look_every = 256, full_look_every_of_lane = 16;
 // So few lanes are asked for their tails at once: a hint would be one more cache line that sender and receiver pass to
 // and fro for each record.
 constexpr std::size_t few_lanes = 4;
@@ -93,7 +94,7 @@ bool mailbox::deliverable(inbound& lane, record& into) {
 
 inbound* mailbox::next(record& into) {
   const std::size_t count = lanes_.size();
-  if (++since_full_look_ >= full_look_every) {
+  if (++since_full_look_ >= std::max(full_look_every, full_look_every_of_lane * count)) {
     since_full_look_ = 0;
     for (auto& each : lanes_) each.more = true;
   }

@@ -110,7 +110,7 @@ class mailbox {
   std::size_t current_ = 0;
   inbound* unsettled_ = nullptr;  // of which records have been finished since the last settle()
   unsigned in_batch_ = 0;
-  unsigned since_full_look_ = 0;
+  std::size_t since_full_look_ = 0;
 };
 
 }  // namespace troupe::channel

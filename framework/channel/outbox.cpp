@@ -4,7 +4,7 @@
 
 namespace troupe::channel {
 
-ranges::ranges(const os::mapping& memory, std::uint64_t begin, std::uint64_t end, std::uint64_t grain)
+ranges::ranges(const os::mapping* memory, std::uint64_t begin, std::uint64_t end, std::uint64_t grain)
     : memory_(memory), grain_(grain), real_end_(begin), free_{{begin, end - begin}} {}
 
 std::uint64_t ranges::take(std::uint64_t bytes) {
@@ -21,9 +21,9 @@ std::uint64_t ranges::take(std::uint64_t bytes) {
 }
 
 void ranges::populate(std::uint64_t offset, std::uint64_t bytes) {
-  if (offset + bytes <= real_end_) return;
+  if (memory_ == nullptr || offset + bytes <= real_end_) return;
   const std::uint64_t from = std::max(offset, real_end_);
-  memory_.populate(from, offset + bytes - from);
+  memory_->populate(from, offset + bytes - from);
   real_end_ = offset + bytes;
 }
 

@@ -52,7 +52,7 @@ class segments {
  private:
   struct segment {
     explicit segment(os::mapping its)
-        : memory(std::move(its)), parts(memory, wire::segment_begin, memory.size(), wire::segment_begin) {}
+        : memory(std::move(its)), parts(&memory, wire::segment_begin, memory.size(), wire::segment_begin) {}
     os::mapping memory;
     ranges parts;
     std::set<std::uint64_t> shared;

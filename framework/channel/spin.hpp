@@ -14,6 +14,15 @@
 
 namespace troupe::channel {
 
+/// Between two looks at a word that another process writes.
+inline void relax() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
 /// One kind of wait of one process. Not thread-safe; `ready` may let others in.
 class spin {
  public:
@@ -25,13 +34,13 @@ class spin {
     if (budget_.count() == 0) return false;
     for (int look = 0; look < looks_without_clock; ++look) {
       if (ready()) return won(std::chrono::nanoseconds{0});
-      relax();
+      pause();
     }
     const auto began = os::clock::now();
     for (auto now = began; now - began < budget_; now = os::clock::now()) {
       for (int look = 0; look < looks_between_clocks; ++look) {
         if (ready()) return won(os::clock::now() - began);
-        relax();
+        pause();
       }
     }
     lost();
@@ -49,14 +58,8 @@ class spin {
   static constexpr int looks_without_clock = 32, looks_between_clocks = 8;
   static constexpr int first_interval = 4, last_interval = 1024;
 
-  void relax() const noexcept {
-    for (int pause = 0; pause < pauses_; ++pause) {
-#if defined(__x86_64__) || defined(__i386__)
-      __builtin_ia32_pause();
-#elif defined(__aarch64__)
-      asm volatile("yield");
-#endif
-    }
+  void pause() const noexcept {
+    for (int pause = 0; pause < pauses_; ++pause) relax();
   }
   bool won(std::chrono::nanoseconds after) noexcept {
     // So late it came because the other side had to wait for this core.

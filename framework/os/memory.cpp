@@ -26,18 +26,19 @@ void mapping::reset() noexcept {
   size_ = 0;
 }
 
-void mapping::populate(std::uint64_t offset, std::uint64_t size) const {
-  const std::uint64_t page = 4096;
-  const std::uint64_t first = offset / page * page;
-  const std::uint64_t last = (offset + size + page - 1) / page * page;
+void populate(std::byte* at, std::uint64_t size) {
+  const std::uintptr_t page = 4096;
+  const std::uintptr_t before = reinterpret_cast<std::uintptr_t>(at) % page;
+  std::byte* const first = at - before;
+  const std::uint64_t whole = (before + size + page - 1) / page * page;
   int rc = 0;
-  do rc = ::madvise(at_ + first, last - first, MADV_POPULATE_WRITE);
+  do rc = ::madvise(first, whole, MADV_POPULATE_WRITE);
   while (rc != 0 && errno == EINTR);
   if (rc == 0) return;
   if (errno != EINVAL) fail("make shared memory real");
   // Kernels before 5.14: touch each page without changing it.
-  for (std::uint64_t at = first; at < last; at += page) {
-    auto* word = reinterpret_cast<volatile char*>(at_ + at);
+  for (std::uint64_t offset = 0; offset < whole; offset += page) {
+    auto* word = reinterpret_cast<volatile char*>(first + offset);
     *word = *word;
   }
 }

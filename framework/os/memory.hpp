@@ -10,6 +10,10 @@ namespace troupe::os {
 
 enum class access : bool { read_only, read_write };
 
+/// Makes the pages of this range of a writable mapping real, so that lack of memory is an error here and not a SIGBUS
+/// later. Throws error(errc::os).
+void populate(std::byte* at, std::uint64_t size);
+
 /// A mapped range of a memfd; unmapped with the object. Never inherited by a child that a worker forks.
 class mapping {
  public:
@@ -36,8 +40,7 @@ class mapping {
   T* at(std::uint64_t offset = 0) const noexcept {
     return reinterpret_cast<T*>(at_ + offset);
   }
-  /// Makes the pages of this range real, writable ones, so that lack of memory is an error here and not a SIGBUS later.
-  void populate(std::uint64_t offset, std::uint64_t size) const;
+  void populate(std::uint64_t offset, std::uint64_t size) const { os::populate(at_ + offset, size); }
 
  private:
   std::byte* at_ = nullptr;

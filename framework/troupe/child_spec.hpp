@@ -88,9 +88,9 @@ struct child_spec {
   /// Spare processes that are ready to take over when the child's process dies; see actor::on_standby.
   std::uint32_t standby = 0;
   troupe::recycle recycle = {};
-  /// Bytes of the ring that each sender gets to this actor: a power of two, 4 KiB to 16 MiB.
-  /// A message larger than half of it travels through the sender's outbox.
-  std::uint32_t lane_bytes = 64 * 1024;
+  /// Bytes of the ring that each sender gets to this actor: a power of two, 4 KiB to 16 MiB. Its memory is taken as it is
+  /// filled for the first time. A message larger than half of it travels through the sender's outbox.
+  std::uint32_t lane_bytes = 256 * 1024;
   /// Limit of a checkpoint (checkpointed<State> only); beyond it the turn ends with errc::too_large.
   std::uint64_t checkpoint_bytes = 16 * 1024 * 1024;
   /// Large bodies that are under way take memory beyond the 64 MiB that each process has for them, up to this many

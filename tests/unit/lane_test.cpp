@@ -85,7 +85,7 @@ TEST_CASE("a lane is filled to its last byte, and has room again as soon as the 
     const std::uint64_t to_end = ring - lane.writer.tail() % ring;
     CHECK(room < 32 + (to_end < 32 ? to_end : 0));
     CHECK((start % 32 != 0 || room == 0));
-    CHECK(lane.writer.space().size() == std::min(room, to_end));
+    CHECK(lane.writer.space(small_ring).size() == std::min(room, to_end));
     CHECK(lane.writer.reserve(32).empty());
     CHECK(lane.take(inside.front()));
     CHECK_FALSE(lane.writer.reserve(32).empty());
@@ -130,27 +130,27 @@ TEST_CASE("a record that ends with the ring needs no pad, and one that has room 
 
 TEST_CASE("space ends with the ring or at the head, and holds nothing of what is published") {
   both_ends lane(ring - 96);
-  CHECK(lane.writer.space().size() == 96);
-  CHECK(lane.writer.space().data() == lane.out.ring(ring - 96));
+  CHECK(lane.writer.space(small_ring).size() == 96);
+  CHECK(lane.writer.space(small_ring).data() == lane.out.ring(ring - 96));
   const sent first = of_bytes(1, 64);
-  first.write_to(lane.writer.space().data());
+  first.write_to(lane.writer.space(small_ring).data());
   CHECK(lane.look() == state::empty);
   lane.writer.publish(64);
-  CHECK(lane.writer.space().size() == 32);
+  CHECK(lane.writer.space(small_ring).size() == 32);
   REQUIRE(lane.put(of_bytes(2, 32)));
-  CHECK(lane.writer.space().size() == ring - 96);
-  CHECK(lane.writer.space().data() == lane.out.ring(0));
+  CHECK(lane.writer.space(small_ring).size() == ring - 96);
+  CHECK(lane.writer.space(small_ring).data() == lane.out.ring(0));
   CHECK((lane.take(first) && lane.take(of_bytes(2, 32))));
-  CHECK(lane.writer.space().size() == ring);
+  CHECK(lane.writer.space(small_ring).size() == ring);
 }
 
 TEST_CASE("space after a reservation that was not used begins at the tail again") {
   both_ends lane(ring - 40);
   CHECK(lane.writer.reserve(64).data() == lane.out.ring(0));
   CHECK(lane.writer.end_of(64) == ring + 64);
-  CHECK(lane.writer.space().data() == lane.out.ring(ring - 40));
+  CHECK(lane.writer.space(small_ring).data() == lane.out.ring(ring - 40));
   CHECK(lane.writer.end_of(40) == ring);
-  of_bytes(1, 40).write_to(lane.writer.space().data());
+  of_bytes(1, 40).write_to(lane.writer.space(small_ring).data());
   lane.writer.publish(40);
   CHECK(lane.take(of_bytes(1, 40)));
   CHECK(lane.look() == state::empty);
@@ -166,7 +166,7 @@ TEST_CASE("a head that goes back or overtakes the tail is no news to the sender"
     CHECK(lane.writer.head() == ring + 2048);
     CHECK_FALSE(lane.writer.empty());
     CHECK(lane.writer.reserve(2056).empty());
-    CHECK(lane.writer.space().size() == 1024);
+    CHECK(lane.writer.space(small_ring).size() == 1024);
   }
   lane.cursor.head = ring + 3072;
   CHECK(lane.writer.empty());

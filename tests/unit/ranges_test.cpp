@@ -19,7 +19,7 @@ struct fixture {
   explicit fixture(std::uint64_t bytes)
       : fd(os::make_memory("test-ranges", begin + bytes)),
         memory(fd, begin + bytes, os::access::read_write),
-        all(memory, begin, begin + bytes, grain) {}
+        all(&memory, begin, begin + bytes, grain) {}
   os::fd fd;
   os::mapping memory;
   ranges all;
