@@ -310,7 +310,7 @@ TEST_CASE("the oldest letters make room for the newest, and are counted") {
 TEST_CASE("bodies and payloads are kept up to 64 KiB and come back in a replay; what is larger says that it does not") {
   in_program<Patient>(quiet(100), [](troupe::system& sys) {
     set(armed, 1);
-    auto one = sys.spawn<Patient>("one");
+    auto one = sys.spawn<Patient>({.name = "one", .lane_bytes = 64 * 1024});
     const auto send = [&](std::size_t body, std::size_t payload) {
       Large m{std::vector<std::uint8_t>(body, 1), payload > 0 ? sys.payload(payload) : troupe::payload{}};
       if (payload > 0) std::memset(m.payload.data().data(), 2, payload);
