@@ -157,7 +157,7 @@ void kill_supervisors(std::size_t every) {
     }
     CAPTURE(describe(seen, {stop, false}));
     if (!seen.killed) its->signal(SIGKILL);
-    CHECK_EQ(its->wait().signal, SIGKILL);  // and no process is left a second later
+    CHECK_EQ(its->wait().signal, SIGKILL);  // and no process is left
     if (!seen.killed) break;
     ++kills;
   }

@@ -202,9 +202,12 @@ outcome program::wait(std::chrono::milliseconds watchdog) {
   over_ = true;
   outcome how;
   (info.si_code == CLD_EXITED ? how.exit_code : how.signal) = info.si_status;
-  const bool gone = eventually([] { return left_over().empty(); }, 1s);
+  const auto ended_at = std::chrono::steady_clock::now();
+  const bool gone = eventually([] { return left_over().empty(); });
   const std::string left = gone ? "" : describe(left_over());
   if (!gone) remove_left_over();
+  how.cleared_after =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - ended_at);
   how.log = content(log_);
   how.failure = board().failure;
   INFO("standard error of the program:\n", how.log);

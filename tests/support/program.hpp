@@ -97,6 +97,7 @@ struct outcome {
   int signal = 0;       ///< 0: it exited
   std::string log;      ///< what the program and its workers wrote to standard output and error
   std::string failure;  ///< of the EXPECT that failed, or of the exception that escaped the body; empty: none
+  std::chrono::milliseconds cleared_after{0};  ///< how long after its end the last of its processes was gone
 };
 
 /// A program that runs beside the test case. Killed at the end of its scope, if it still runs.
@@ -111,7 +112,7 @@ class program {
   pid_t pid() const noexcept { return pid_; }
   void signal(int number) const;
   /// Waits for its end. Fails the test case if an EXPECT failed in it, if the watchdog ended it, or if a process of it
-  /// is left a second later.
+  /// is left that does not end within ten seconds; how long it took is in the outcome.
   outcome wait(std::chrono::milliseconds watchdog = 30s);
 
  private:
