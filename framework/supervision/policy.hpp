@@ -28,8 +28,9 @@
 ///  - A death is judged when it comes, also while others start: the start that is under way may be waiting for the dead
 ///    child. OTP judges it after that start. A start_child that is caught in the restart of others is answered when
 ///    its child is up after that restart.
-///  - terminate_child does not wait for a start to end: it ends it, so that a start which hangs can be ended. What was
-///    to be started after that child is started then. Only while start_all is at work does it wait.
+///  - terminate_child does not wait for a start to end: it ends it, so that a start which hangs can be ended. That start
+///    has failed then, unless it has succeeded before its end came; what follows is OTP's. Only while start_all is at
+///    work does the call wait.
 ///  - The window of the restart intensity is exact; OTP counts whole seconds, so its window is up to 1 s longer.
 ///  - A death can be charged to a message or to whoever asked for it (see `charge`) in place of the intensity.
 ///  - Back-off and a child's own budget, which OTP has not: see child_spec.hpp. Without them nothing is different.

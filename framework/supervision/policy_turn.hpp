@@ -43,6 +43,7 @@ class turn {
   void launch(child& c, call_id starter);
   void begin_start(child& c);
   void mark_as_up(child& c);
+  void note_start(child& c);
   void decline(child& c);
   void fail_start(child& c, const input& in);
   void begin_stop(child& c);
@@ -81,7 +82,10 @@ class turn {
   void finish_stop_in_group(child& c);
   void start_next();
   void suspend();
+  void put_off();
   void leave_out(child& c, call_id call);
+  bool is_started_by_group(const child& c) const;
+  void break_off(child& c);
   void start_the_rest(bool also_stopped);
   void declare_abandoned();
   bool stops_in_group(const child& c) const;
