@@ -17,6 +17,7 @@ input read(const event& what) {
     if constexpr (requires { e.why; }) in.why = e.why, in.paid_by = e.paid_by;
     if constexpr (requires { e.text; }) in.text = e.text;
     if constexpr (requires { e.hopeless; }) in.hopeless = e.hopeless;
+    if constexpr (requires { e.gave_up; }) in.gave_up = e.gave_up;
     if constexpr (requires { e.ticket; }) in.ticket = e.ticket;
   };
   std::visit(fill, what);

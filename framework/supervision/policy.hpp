@@ -108,6 +108,7 @@ struct exited {
   exit_kind why = exit_kind::normal;
   charge paid_by = charge::counts;
   std::string text = {};
+  bool gave_up = false;  ///< a supervisor that gave up, or whose automatic shutdown came of such an end
 };
 /// The child has ended, and a spare of it has been let go in its place before the policy was asked: `exited` and `start` in
 /// one. What follows is as after a start. Given only while may_take_over() says so, once at a time, and not for a child
@@ -251,7 +252,8 @@ struct report {
 /// For its own supervisor, one that gave_up or ended by auto_shutdown has ended with reason shutdown (OTP 5.5, 5.8).
 enum class outcome : std::uint8_t { stopped, gave_up, start_failed, auto_shutdown };
 /// The end of the supervisor: no child runs, all identities end. Nothing but answers comes after it. `text`: as in
-/// `answer` for gave_up, why the start failed or what is wrong for start_failed, else empty.
+/// `answer` for gave_up, why the start failed or what is wrong for start_failed; for auto_shutdown how a significant
+/// child gave up, if one did: for other supervisors this is an automatic shutdown like any other; else empty.
 struct ended {
   outcome how = outcome::stopped;
   std::string text = {};
@@ -339,6 +341,7 @@ struct state {
   std::vector<event> held;          ///< calls that wait for their child or for `together`, in order of arrival
   std::optional<call_id> boot;      ///< booting: the call of start_all
   bool significant_ended = false;   ///< booting: auto_shutdown has to be looked at when all are up
+  std::string significant_gave_up;  ///< how: the text of the last significant child that gave up and is not restarted
   std::vector<call_id> stop_calls;  ///< calls of stop_all
   bool all_told = false;            ///< stopping, simple_one_for_one: each child has been told to stop
   outcome how = outcome::stopped;   ///< stopping, ended: why

@@ -21,6 +21,7 @@ struct input {
   charge paid_by = charge::counts;
   std::string_view text = {};
   bool hopeless = false;
+  bool gave_up = false;
   std::uint64_t ticket = 0;
 };
 input read(const event& what);

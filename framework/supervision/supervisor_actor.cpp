@@ -202,8 +202,12 @@ class turn {
     const auto id = desk_.plan.def.id;
     if (a.how == policy::outcome::start_failed) return send_up(desk_, policy::start_failed{id, desk_.spoken_of + ": " + a.text});
     policy::exited news{.id = id, .why = policy::exit_kind::shutdown, .text = "was stopped"};
-    if (a.how == policy::outcome::gave_up) news.text = "gave up after too many restarts; last: " + desk_.spoken_of + " " + a.text;
-    if (a.how == policy::outcome::auto_shutdown) news.text = "shut down with its significant children";
+    news.gave_up = a.how == policy::outcome::gave_up;
+    if (news.gave_up) news.text = "gave up after too many restarts; last: " + desk_.spoken_of + " " + a.text;
+    if (a.how == policy::outcome::auto_shutdown) {
+      news.gave_up = !a.text.empty();
+      news.text = news.gave_up ? a.text : "shut down with its significant children";
+    }
     if (desk_.killing) news.why = policy::exit_kind::abnormal, news.text = "was killed";
     send_up(desk_, std::move(news));
   }
