@@ -250,6 +250,9 @@ class control final : public executor {
   expected<child_plan> plan_supervisor(const detail::tree_child& described, supervisor_id under, life& who,
                                        std::span<const std::uint64_t>& tags);
   void give_memory(identity& its, std::span<const std::byte> arguments);
+  void give_arguments(identity& its, std::span<const std::byte> arguments);
+  void claim_deposits(wire::incarnation_id from, std::uint64_t tag, wire::identity_id to);
+  void drop_arguments(policy::child_id id);
   void make_room_for(const std::string& name);
   void take_back(const child_plan& planned);
   void forget_now(policy::child_id id);
