@@ -69,10 +69,11 @@ class control final : public executor {
 
   // executor: any thread
   void start(policy::child_id id) override;
-  void stop(policy::child_id id, shutdown how) override;
+  void stop(policy::child_id id, shutdown how, bool comes_again) override;
   void forget(policy::child_id id) override;
   void retire(policy::child_id id) override;
   void down_for_good(policy::child_id id, policy::down_because why) override;
+  void rests(policy::child_id id) override;
   void restarts_later(policy::child_id id, std::chrono::milliseconds delay) override;
   void report(supervisor_id of, const policy::report& line) override;
   void ended(supervisor_id which, policy::outcome how, const std::string& text) override;

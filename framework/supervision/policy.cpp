@@ -138,9 +138,9 @@ void turn::fail_start(child& c, const input& in) {
 
 // --------------------------------------------------------------------------------------------------------- stopping
 
-void turn::begin_stop(child& c) {
+void turn::begin_stop(child& c, bool comes_again) {
   c.is = child_state::stopping;
-  order<stop>(c.def.id, c.def.rules.shutdown);
+  order<stop>(c.def.id, c.def.rules.shutdown, comes_again);
 }
 
 void turn::ask_to_stop(child& c, call_id stopper) {

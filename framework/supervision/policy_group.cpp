@@ -81,7 +81,7 @@ void turn::stop_next_of_group() {
   for (auto i = s_.children.lower_bound(all.cursor); i != s_.children.begin() && (--i)->first >= all.from;) {
     all.cursor = i->first + 1;
     if (i->second.is == child_state::stopping) return;
-    if (lives(i->second.is)) return begin_stop(i->second);
+    if (lives(i->second.is)) return begin_stop(i->second, true);
   }
   all.stops = false;
   all.cursor = all.from;

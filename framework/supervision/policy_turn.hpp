@@ -47,7 +47,7 @@ class turn {
   void note_start(child& c);
   void decline(child& c);
   void fail_start(child& c, const input& in);
-  void begin_stop(child& c);
+  void begin_stop(child& c, bool comes_again = false);
   void ask_to_stop(child& c, call_id stopper);
   void finish_stop(child& c, const input& in);
   void leave(child& c);
