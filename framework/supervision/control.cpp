@@ -236,12 +236,18 @@ void control::start(policy::child_id id) {
   });
 }
 
-void control::stop(policy::child_id id, shutdown how) {
-  post([this, id, how] {
+void control::stop(policy::child_id id, shutdown how, bool comes_again) {
+  post([this, id, how, comes_again] {
     identity* its = find_identity(id);
     if (its == nullptr) return;
     if (its->active != nullptr) stop_life(*its->active, how);
-    stop_spares(*its);
+    if (!comes_again) stop_spares(*its);
+  });
+}
+
+void control::rests(policy::child_id id) {
+  post([this, id] {
+    if (identity* its = find_identity(id)) stop_spares(*its);
   });
 }
 

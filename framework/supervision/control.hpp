@@ -69,10 +69,11 @@ class control final : public executor {
 
   // executor: any thread
   void start(policy::child_id id) override;
-  void stop(policy::child_id id, shutdown how) override;
+  void stop(policy::child_id id, shutdown how, bool comes_again) override;
   void forget(policy::child_id id) override;
   void retire(policy::child_id id) override;
   void down_for_good(policy::child_id id, policy::down_because why) override;
+  void rests(policy::child_id id) override;
   void restarts_later(policy::child_id id, std::chrono::milliseconds delay) override;
   void report(supervisor_id of, const policy::report& line) override;
   void ended(supervisor_id which, policy::outcome how, const std::string& text) override;
@@ -250,6 +251,9 @@ class control final : public executor {
   expected<child_plan> plan_supervisor(const detail::tree_child& described, supervisor_id under, life& who,
                                        std::span<const std::uint64_t>& tags);
   void give_memory(identity& its, std::span<const std::byte> arguments);
+  void give_arguments(identity& its, std::span<const std::byte> arguments);
+  void claim_deposits(wire::incarnation_id from, std::uint64_t tag, wire::identity_id to);
+  void drop_arguments(policy::child_id id);
   void make_room_for(const std::string& name);
   void take_back(const child_plan& planned);
   void forget_now(policy::child_id id);

@@ -30,8 +30,9 @@ struct executor {
 
   /// Asks the child to end, waits as long as `how` says, kills it, reaps it: exited{id} comes always. May be called
   /// while the child is still starting, and again with a shorter `how`. `why` of that exited: shutdown if it ended as
-  /// asked, abnormal if it was killed.
-  virtual void stop(policy::child_id id, shutdown how) = 0;
+  /// asked, abnormal if it was killed. `comes_again`: start() follows when others have been stopped, unless something
+  /// else is called then; what stands by for the child may wait for that.
+  virtual void stop(policy::child_id id, shutdown how, bool comes_again) = 0;
 
   /// The child ends: its name is free, its refs are closed. Nothing runs under it. Called once, last for this child; for
   /// a supervisor that is a child after all of its own children.
@@ -41,6 +42,10 @@ struct executor {
 
   /// The child is down and no restart is pending: whoever talks to it hears `why`, until start() is called again.
   virtual void down_for_good(policy::child_id id, policy::down_because why) = 0;
+
+  /// The child is down, and its supervisor, which is a child itself, ends: whether it is started again is decided
+  /// there. Nothing stands by for it meanwhile; its mail is kept.
+  virtual void rests(policy::child_id id) = 0;
 
   /// The child is down, and is started when this time is over. Asks for nothing.
   virtual void restarts_later(policy::child_id, std::chrono::milliseconds) {}

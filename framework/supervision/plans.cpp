@@ -1,6 +1,7 @@
 // Children that are described, on their way to a supervisor: names, mailboxes and memory exist before anything starts.
 
 #include <algorithm>
+#include <map>
 
 #include <troupe/supervisor.hpp>
 
@@ -112,6 +113,7 @@ void control::start_planned(const call& from, supervisor_id under, child_plan pl
       const bool known = got.what == policy::result::ok || got.what == policy::result::ignored ||
                          got.what == policy::result::start_failed;
       if (!known) take_back(planned);
+      if (got.what == policy::result::ok) drop_arguments(planned.def.id);
       child_answered(from, planned, got);
     });
   };
@@ -150,15 +152,29 @@ expected<child_plan> control::plan_actor(const detail::tree_child& described, su
     take_back({.def = {.id = its.id}});
     return tl::unexpected(error(errc::spawn_failed, spec.name + ": " + e.what()));
   }
-  for (auto& [key, what] : deposits_) {
-    if (tag != 0 && key.first == who.id && what.to == 0 && what.tag == tag) what.to = its.id;
-  }
+  claim_deposits(who.id, tag, its.id);
   return child_plan{.def = {its.id, rules_of(spec)}, .name = spec.name};
 }
 
-void control::give_memory(identity& its, std::span<const std::byte> arguments) {
+void control::claim_deposits(wire::incarnation_id from, std::uint64_t tag, wire::identity_id to) {
+  for (auto& [key, what] : deposits_) {
+    if (tag != 0 && key.first == from && what.to == 0 && what.tag == tag) what.to = to;
+  }
+}
+
+/// A temporary child that has been up is never started again (OTP 5.9).
+void control::drop_arguments(policy::child_id id) {
+  identity* its = find_identity(id);
+  if (its != nullptr && its->spec.restart == restart::temporary) its->arguments_fd.reset();
+}
+
+void control::give_arguments(identity& its, std::span<const std::byte> arguments) {
   its.arguments_fd = std::make_shared<os::fd>(filled("troupe-args", arguments));
   its.arguments_bytes = arguments.size();
+}
+
+void control::give_memory(identity& its, std::span<const std::byte> arguments) {
+  give_arguments(its, arguments);
   if (its.type->works_in != detail::turns::checkpointed) return;
   its.checkpoint_bytes = (its.spec.checkpoint_bytes + page - 1) / page * page;
   os::fd buffers = os::make_memory("troupe-checkpoint", 2 * its.checkpoint_bytes);
@@ -224,11 +240,15 @@ void control::reload(life& who, const call& from, branch& of, const channel::des
   if (simple != of.from_template.has_value())
     return answer(from, errc::bad_spec, "a reload cannot make simple_one_for_one of another strategy, or the reverse");
   std::vector<child_plan> all, added;
+  std::map<policy::child_id, std::uint64_t> tag_of;  // of those that are known
   std::span<const std::uint64_t> tags(what.tags);
   for (const auto& each : simple ? std::vector<detail::tree_child>{} : node.children) {
     const policy::child_id known = find_child(of, 0, each.name());
     if (known != 0) {
-      if (!each.supervisor) tags = tags.subspan(1);
+      if (!each.supervisor) {
+        tag_of[known] = tags.front();
+        tags = tags.subspan(1);
+      }
       all.push_back({.def = {known, rules_of(each)}, .name = each.name()});
       continue;
     }
@@ -240,8 +260,8 @@ void control::reload(life& who, const call& from, branch& of, const channel::des
     added.push_back(*planned);
     all.push_back(std::move(*planned));
   }
-  const auto done = [this, from, id = of.id, added, what](const policy::answer& got) {
-    post([this, from, id, added, what, got] {
+  const auto done = [this, from, id = of.id, added, what, tag_of](const policy::answer& got) {
+    post([this, from, id, added, what, tag_of, got] {
       const auto its = branches_.find(id);
       if (got.what != policy::result::ok || its == branches_.end()) {
         for (const auto& one : added) take_back(one);
@@ -252,7 +272,16 @@ void control::reload(life& who, const call& from, branch& of, const channel::des
       if (its->second.from_template) its->second.from_template = node.children.front();
       for (const auto& each : node.children) {
         identity* child = find_identity(find_child(its->second, 0, each.name()));
-        if (child != nullptr && !each.supervisor) child->spec = each.spec;
+        if (child == nullptr || each.supervisor) continue;
+        child->spec = each.spec;
+        if (child->arguments_fd) continue;
+        try {
+          give_arguments(*child, each.arguments.bytes);
+        } catch (const error& e) {
+          return answer(from, e.code(), child->name + " cannot be started again: " + e.what());
+        }
+        if (const auto tag = tag_of.find(child->id); tag != tag_of.end())
+          claim_deposits(from.from, tag->second, child->id);
       }
       answer(from, id);
     });

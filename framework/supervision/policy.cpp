@@ -17,6 +17,7 @@ input read(const event& what) {
     if constexpr (requires { e.why; }) in.why = e.why, in.paid_by = e.paid_by;
     if constexpr (requires { e.text; }) in.text = e.text;
     if constexpr (requires { e.hopeless; }) in.hopeless = e.hopeless;
+    if constexpr (requires { e.gave_up; }) in.gave_up = e.gave_up;
     if constexpr (requires { e.ticket; }) in.ticket = e.ticket;
   };
   std::visit(fill, what);
@@ -50,6 +51,7 @@ void turn::perform(act what, child* c, const input& in) {
     case judge: judge_exit(*c, in); break;
     case follow: follow_takeover(*c, in); break;
     case try_again: turn::try_again(*c, in); break;
+    case came_up: note_start(*c); break;
     case finish: finish_stop(*c, in); break;
     case add: turn::add(in); break;
     case launch: turn::launch(*c, in.call); break;
@@ -106,6 +108,15 @@ void turn::mark_as_up(child& c) {
   resume(id);
 }
 
+/// terminate_child came before that, and is served as if it had come behind it.
+void turn::note_start(child& c) {
+  if (c.stoppers.empty()) return;
+  c.adopted = true;
+  const bool others_wait = is_started_by_group(c);
+  if (c.starter) say(*std::exchange(c.starter, {}), result::ok);
+  if (others_wait) start_next();
+}
+
 void turn::decline(child& c) {
   const child_id id = c.def.id;
   const auto starter = std::exchange(c.starter, {});
@@ -127,9 +138,9 @@ void turn::fail_start(child& c, const input& in) {
 
 // --------------------------------------------------------------------------------------------------------- stopping
 
-void turn::begin_stop(child& c) {
+void turn::begin_stop(child& c, bool comes_again) {
   c.is = child_state::stopping;
-  order<stop>(c.def.id, c.def.rules.shutdown);
+  order<stop>(c.def.id, c.def.rules.shutdown, comes_again);
 }
 
 void turn::ask_to_stop(child& c, call_id stopper) {
@@ -141,6 +152,7 @@ void turn::ask_to_stop(child& c, call_id stopper) {
 void turn::finish_stop(child& c, const input& in) {
   if (in.what == trigger::exited && !is_expected(c.def.rules, in.why)) tell(report_kind::shutdown_error, c, in);
   if (!ending() && stops_in_group(c)) return finish_stop_in_group(c);
+  if (in.what != trigger::declined && is_started_by_group(c) && c.adopted && !c.starter) return break_off(c);
   const child_id id = c.def.id;
   const auto starter = std::exchange(c.starter, {});
   const auto stoppers = std::exchange(c.stoppers, {});

@@ -28,8 +28,10 @@
 ///  - A death is judged when it comes, also while others start: the start that is under way may be waiting for the dead
 ///    child. OTP judges it after that start. A start_child that is caught in the restart of others is answered when
 ///    its child is up after that restart.
-///  - terminate_child does not wait for a start to end: it ends it, so that a start which hangs can be ended. What was
-///    to be started after that child is started then. Only while start_all is at work does it wait.
+///  - terminate_child does not wait for a start to end: it ends it, so that a start which hangs can be ended. That
+///  start
+///    has failed then, unless it has succeeded before its end came; what follows is OTP's. Only while start_all is at
+///    work does the call wait.
 ///  - The window of the restart intensity is exact; OTP counts whole seconds, so its window is up to 1 s longer.
 ///  - A death can be charged to a message or to whoever asked for it (see `charge`) in place of the intensity.
 ///  - Back-off and a child's own budget, which OTP has not: see child_spec.hpp. Without them nothing is different.
@@ -107,6 +109,7 @@ struct exited {
   exit_kind why = exit_kind::normal;
   charge paid_by = charge::counts;
   std::string text = {};
+  bool gave_up = false;  ///< a supervisor that gave up, or whose automatic shutdown came of such an end
 };
 /// The child has ended, and a spare of it has been let go in its place before the policy was asked: `exited` and `start` in
 /// one. What follows is as after a start. Given only while may_take_over() says so, once at a time, and not for a child
@@ -187,6 +190,8 @@ struct start {
 struct stop {
   child_id id = 0;
   troupe::shutdown how = {};
+  bool comes_again =
+      false;  ///< for the restart of others: `start` follows, unless down_for_good, forget or the end does
 };
 /// The identity ends: its name is free, old refs are closed. Nothing runs under it.
 struct forget {
@@ -250,7 +255,8 @@ struct report {
 /// For its own supervisor, one that gave_up or ended by auto_shutdown has ended with reason shutdown (OTP 5.5, 5.8).
 enum class outcome : std::uint8_t { stopped, gave_up, start_failed, auto_shutdown };
 /// The end of the supervisor: no child runs, all identities end. Nothing but answers comes after it. `text`: as in
-/// `answer` for gave_up, why the start failed or what is wrong for start_failed, else empty.
+/// `answer` for gave_up, why the start failed or what is wrong for start_failed; for auto_shutdown how a significant
+/// child gave up, if one did: for other supervisors this is an automatic shutdown like any other; else empty.
 struct ended {
   outcome how = outcome::stopped;
   std::string text = {};
@@ -338,6 +344,7 @@ struct state {
   std::vector<event> held;          ///< calls that wait for their child or for `together`, in order of arrival
   std::optional<call_id> boot;      ///< booting: the call of start_all
   bool significant_ended = false;   ///< booting: auto_shutdown has to be looked at when all are up
+  std::string significant_gave_up;  ///< how: the text of the last significant child that gave up and is not restarted
   std::vector<call_id> stop_calls;  ///< calls of stop_all
   bool all_told = false;            ///< stopping, simple_one_for_one: each child has been told to stop
   outcome how = outcome::stopped;   ///< stopping, ended: why

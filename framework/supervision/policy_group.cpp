@@ -81,7 +81,7 @@ void turn::stop_next_of_group() {
   for (auto i = s_.children.lower_bound(all.cursor); i != s_.children.begin() && (--i)->first >= all.from;) {
     all.cursor = i->first + 1;
     if (i->second.is == child_state::stopping) return;
-    if (lives(i->second.is)) return begin_stop(i->second);
+    if (lives(i->second.is)) return begin_stop(i->second, true);
   }
   all.stops = false;
   all.cursor = all.from;
@@ -120,12 +120,32 @@ void turn::start_next() {
 /// A child has to be tried again: the later ones are down until then, and calls are served. Those whose first start is
 /// still awaited go on waiting.
 void turn::suspend() {
+  put_off();
+  release_all();
+}
+
+void turn::put_off() {
   for (auto i = s_.children.lower_bound(s_.together->cursor); i != s_.children.end(); ++i) {
     child& c = i->second;
     if (c.is == child_state::waiting && c.adopted && !c.starter) c.is = child_state::down;
   }
   s_.together.reset();
-  release_all();
+}
+
+bool turn::is_started_by_group(const child& c) const {
+  return s_.together && !s_.together->stops && s_.together->current == c.def.id;
+}
+
+/// terminate_child has ended the attempt to start it. As if that had failed by itself, and the call come before the
+/// retry: those that were to be started next stay down.
+void turn::break_off(child& c) {
+  const auto stoppers = std::exchange(c.stoppers, {});
+  put_off();
+  leave(c);
+  for (const call_id call : stoppers) say(call, result::ok);
+  declare_abandoned();
+  start_the_rest(false);
+  if (!s_.together) release_all();
 }
 
 /// terminate_child for one whose turn to start has not come.

@@ -32,6 +32,7 @@ void turn::judge_exit(child& c, const input& in) {
   c.last_end = in.text;
   if (is_reported(rules.restart, in.why)) tell(report_kind::child_terminated, c, in);
   if (fates[std::size_t(rules.restart)][std::size_t(in.why)] != fate::again) {
+    if (significant && in.gave_up) s_.significant_gave_up = in.text;
     leave(c);
     return ended_for_good(significant);
   }
@@ -95,6 +96,7 @@ bool turn::admit(child& c) {
 void turn::spend_budget(child& c) {
   order<report>(report_kind::budget_spent, c.def.id, exit_kind::abnormal, c.last_end);
   const bool significant = c.def.rules.significant;
+  if (significant) s_.significant_gave_up = "used up its restarts; last: it " + c.last_end;
   const bool others_wait = c.is == child_state::retrying;
   const child_id id = c.def.id;
   c.is = child_state::down;
@@ -159,7 +161,7 @@ void turn::ended_for_good(bool significant) {
     return;
   }
   if (!auto_shutdown_is_due()) return;
-  begin_end(outcome::auto_shutdown, {});
+  begin_end(outcome::auto_shutdown, s_.significant_gave_up);
   stop_next();
 }
 

@@ -50,6 +50,7 @@ enum class act : std::uint8_t {
   judge,       // the table above
   follow,      // a spare has taken over: what was decided is counted
   try_again,   // the next attempt to restart
+  came_up,     // the start has succeeded before the end that was asked for
   finish,      // the end that was asked for has come
   add,         // start_child
   launch,      // restart_child
@@ -81,7 +82,7 @@ inline constexpr table acts = [] {
     /* up         */ {ignore,  ignore,     ignore,  judge,      follow,    ignore,    runs,       quit,      running,   running},
     /* restarting */ {mark_up, fail_again, decline, fail_again, ignore,    ignore,    hold,       quit,      hold,      hold},
     /* retrying   */ {ignore,  ignore,     ignore,  ignore,     ignore,    try_again, present,    cancel,    restarting, restarting},
-    /* stopping   */ {ignore,  finish,     finish,  finish,     ignore,    ignore,    hold,       join,      hold,      hold},
+    /* stopping   */ {came_up, finish,     finish,  finish,     ignore,    ignore,    hold,       join,      hold,      hold},
   }};
 }();
 // clang-format on

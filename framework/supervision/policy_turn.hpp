@@ -21,6 +21,7 @@ struct input {
   charge paid_by = charge::counts;
   std::string_view text = {};
   bool hopeless = false;
+  bool gave_up = false;
   std::uint64_t ticket = 0;
 };
 input read(const event& what);
@@ -43,9 +44,10 @@ class turn {
   void launch(child& c, call_id starter);
   void begin_start(child& c);
   void mark_as_up(child& c);
+  void note_start(child& c);
   void decline(child& c);
   void fail_start(child& c, const input& in);
-  void begin_stop(child& c);
+  void begin_stop(child& c, bool comes_again = false);
   void ask_to_stop(child& c, call_id stopper);
   void finish_stop(child& c, const input& in);
   void leave(child& c);
@@ -81,7 +83,10 @@ class turn {
   void finish_stop_in_group(child& c);
   void start_next();
   void suspend();
+  void put_off();
   void leave_out(child& c, call_id call);
+  bool is_started_by_group(const child& c) const;
+  void break_off(child& c);
   void start_the_rest(bool also_stopped);
   void declare_abandoned();
   bool stops_in_group(const child& c) const;

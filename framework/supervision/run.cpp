@@ -210,7 +210,8 @@ void program::limit_main() {
 }
 
 void program::tree_ended(policy::outcome how, const std::string& text) {
-  if (how == policy::outcome::gave_up) {
+  const bool by_one_that_gave_up = how == policy::outcome::auto_shutdown && !text.empty();
+  if (how == policy::outcome::gave_up || by_one_that_gave_up) {
     gave_up_ = true;
     endpoint_->interrupt_from_outside(error(errc::gave_up, text));
   }

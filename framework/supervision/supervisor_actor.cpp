@@ -40,7 +40,7 @@ class turn {
   void operator()(const policy::stop& a) {
     const shutdown how = desk_.killing ? shutdown::brutal_kill() : a.how;
     if (const auto below = desk_.below.find(a.id); below != desk_.below.end()) return send(below->second.actor, end{how});
-    does_.stop(a.id, how);
+    does_.stop(a.id, how, a.comes_again);
   }
   void operator()(const policy::forget& a) {
     const bool comes_again = desk_.parent && !desk_.added.contains(a.id);
@@ -58,15 +58,23 @@ class turn {
   }
   void operator()(const policy::down_for_good& a) {
     // At its end one that is somebody's child declares nothing: it may be started again, and mail is kept for that.
-    if (desk_.parent && ending()) return;
+    if (desk_.parent && ending()) return does_.rests(a.id);
     const auto below = desk_.below.find(a.id);
-    if (below != desk_.below.end()) return declare_down(*below->second.its, a.why);
+    if (below != desk_.below.end()) {
+      const bool gave_up = below->second.its->state.how == policy::outcome::gave_up;
+      return declare_down(*below->second.its, gave_up ? policy::down_because::gave_up : a.why);
+    }
     does_.down_for_good(a.id, a.why);
   }
   void operator()(const policy::retry_later& a) {
     mail again{.what = policy::event(policy::retry{a.id, a.ticket}), .life = desk_.life};
     if (a.delay.count() == 0) return self_->send(self_, std::move(again));
-    does_.restarts_later(a.id, std::chrono::ceil<std::chrono::milliseconds>(a.delay));
+    const auto later = [&](policy::child_id id) {
+      does_.restarts_later(id, std::chrono::ceil<std::chrono::milliseconds>(a.delay));
+    };
+    const auto below = desk_.below.find(a.id);
+    below == desk_.below.end() ? later(a.id)
+                               : for_each_below(*below->second.its, below->second.its->plan, later, false);
     self_->delayed_send(self_, a.delay, std::move(again));
   }
   void operator()(const policy::report& a) {
@@ -202,8 +210,12 @@ class turn {
     const auto id = desk_.plan.def.id;
     if (a.how == policy::outcome::start_failed) return send_up(desk_, policy::start_failed{id, desk_.spoken_of + ": " + a.text});
     policy::exited news{.id = id, .why = policy::exit_kind::shutdown, .text = "was stopped"};
-    if (a.how == policy::outcome::gave_up) news.text = "gave up after too many restarts; last: " + desk_.spoken_of + " " + a.text;
-    if (a.how == policy::outcome::auto_shutdown) news.text = "shut down with its significant children";
+    news.gave_up = a.how == policy::outcome::gave_up;
+    if (news.gave_up) news.text = "gave up after too many restarts; last: " + desk_.spoken_of + " " + a.text;
+    if (a.how == policy::outcome::auto_shutdown) {
+      news.gave_up = !a.text.empty();
+      news.text = news.gave_up ? a.text : "shut down with its significant children";
+    }
     if (desk_.killing) news.why = policy::exit_kind::abnormal, news.text = "was killed";
     send_up(desk_, std::move(news));
   }

@@ -116,6 +116,70 @@ args = { does = "end" }
   CHECK(noted("job says "));
 }
 
+// For a supervisor both ends of a child of its own look alike: shutdown.
+TEST_CASE("when the supervisor of a file with auto_shutdown gives up the program ends with 70") {
+  const auto ended = run_file(R"([supervisor]
+auto_shutdown = "any_significant"
+max_restarts = 2
+
+[[supervisor.child]]
+name = "bad"
+actor = "Doer"
+restart = "transient"
+significant = true
+args = { does = "crash", says = "no" }
+)",
+                              {}, [](program&) {});
+  CHECK(ended.exit_code == 70);
+  CHECK(notes() == std::vector<std::string>(3, "bad says no"));
+}
+
+TEST_CASE("when a significant supervisor below gives up the program ends with 70, not as if its work were done") {
+  const auto ended = run_file(R"([supervisor]
+auto_shutdown = "all_significant"
+
+[[supervisor.child]]
+name = "job"
+actor = "Doer"
+restart = "transient"
+significant = true
+args = { does = "end" }
+
+[[supervisor.child]]
+name = "below"
+kind = "supervisor"
+restart = "transient"
+significant = true
+max_restarts = 0
+
+  [[supervisor.child.child]]
+  name = "bad"
+  actor = "Doer"
+  args = { does = "crash", says = "no" }
+)",
+                              {}, [](program&) {});
+  CHECK(ended.exit_code == 70);
+  CHECK(noted("job says "));
+  CHECK(noted("bad says no"));
+}
+
+TEST_CASE("a significant child that has used up its budget ends the program with 70") {
+  const auto ended = run_file(R"([supervisor]
+auto_shutdown = "any_significant"
+
+[[supervisor.child]]
+name = "bad"
+actor = "Doer"
+restart = "transient"
+significant = true
+budget = { max_restarts = 1 }
+args = { does = "crash", says = "no" }
+)",
+                              {}, [](program&) {});
+  CHECK(ended.exit_code == 70);
+  CHECK(notes() == std::vector<std::string>(2, "bad says no"));
+}
+
 TEST_CASE("a tree with a wrong file does not start: 65, and nobody was there") {
   const auto ended = run_file(two_levels, {"--set", "supervisor.strategy=one"}, [](program&) {});
   CHECK(ended.exit_code == 65);

@@ -1,6 +1,7 @@
 // What many children cost, and what is left of those that have ended: cases 39, 75, 77, 88. Processes cost more than
 // Erlang's, so there are fewer of them than in the OTP suite. Limits of time are ratios, as they are there.
 
+#include <algorithm>
 #include <fstream>
 
 #include "conformance/common.hpp"
@@ -29,6 +30,23 @@ double seconds(const std::function<void()>& what) {
   what();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
 }
+
+/// Descriptors of this process for arguments of children.
+std::size_t arguments_kept() {
+  const auto all = descriptors_of(::getpid());
+  return std::size_t(
+      std::ranges::count_if(all, [](const auto& each) { return each.find("troupe-args") != each.npos; }));
+}
+
+/// Says what it was made with.
+struct Saying {};
+struct Parrot : troupe::actor {
+  explicit Parrot(std::string says) : says(std::move(says)) {}
+  std::string on(Saying) { return says; }
+  int on(Pid) { return ::getpid(); }
+  using handles = troupe::handles<Saying, Pid>;
+  std::string says;
+};
 
 }  // namespace
 
@@ -81,6 +99,31 @@ TEST_CASE(
       EXPECT(private_memory() < memory + 4 * 20 * 100);  // KiB: what the arguments of four rounds take
     });
   }
+}
+
+TEST_CASE("the arguments of a temporary child are dropped as soon as it is up; those of others are kept") {
+  in_program<Extra>(quiet(), [](troupe::system& sys) {
+    const auto many =
+        sys.spawn(sup(strategy::simple_one_for_one).each<Extra, int, std::string>(spec("child", restart::temporary)));
+    EXPECT_EQ(arguments_kept(), 0UL);
+    for (int i = 0; i < 20; ++i) many.start<Extra>(int{i}, large(1 << 20));
+    EXPECT(eventually([] { return arguments_kept() == 0; }));
+    EXPECT_EQ(counts(many), numbers({1, 20, 0, 20}));
+    sys.spawn<Extra>(spec("stays"), 1, "arguments");
+    EXPECT_EQ(arguments_kept(), 1UL);
+  });
+}
+
+TEST_CASE("a temporary child that a reload has made permanent is restarted with the arguments of the new description") {
+  in_program<Parrot>(quiet(), [](troupe::system& sys) {
+    const auto top = sys.spawn(sup(strategy::one_for_one));
+    const auto parrot = top.start_child<Parrot>(spec("parrot", restart::temporary), "old");
+    EXPECT(eventually([] { return arguments_kept() == 0; }));
+    top.reload(sup(strategy::one_for_one).child<Parrot>(spec("parrot"), "new"));
+    EXPECT_EQ(parrot.ask(Saying{}).get(), "old");
+    crash(sys, parrot);
+    EXPECT_EQ(parrot.ask(Saying{}).get(), "new");
+  });
 }
 
 TEST_CASE(

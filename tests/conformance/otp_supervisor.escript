@@ -95,21 +95,18 @@ start_one(Id) ->
     {Fate, Rest} = case Queue of [] -> {"o", []}; [F | Fs] -> {F, Fs} end,
     ets:insert(fates, {queue, Rest}),
     Driver ! {said, io_lib:format("start ~b ~s", [Id, Fate])},
+    Long = lists:member(Fate, ["p", "h", "s"]) andalso not Boots,
+    Long andalso begin Driver ! {paused, self()}, receive go -> ok end end,
     case Fate of
-        "o" ->
+        "i" -> ignore;
+        Up when Up =:= "o"; Up =:= "s" ->
             Sup = self(),
             Pid = spawn_link(fun() -> process_flag(trap_exit, true), Sup ! {up, self()}, child(Driver, Id) end),
             receive {up, Pid} -> ok end,
             ets:insert(fates, {{pid, Id}, Pid}),
             ets:insert(fates, {{id, Pid}, Id}),
             {ok, Pid};
-        "i" -> ignore;
-        "e" -> {error, no};
-        "p" when Boots -> {error, no};
-        "p" ->
-            Driver ! {paused, self()},
-            receive go -> ok end,
-            {error, no}
+        _ -> {error, no}
     end.
 
 child(Driver, Id) ->

@@ -1,5 +1,7 @@
 // A child that cannot be restarted, under a supervisor that goes on trying: cases 80 to 82.
 
+#include <thread>
+
 #include "conformance/common.hpp"
 
 using namespace tests;
@@ -53,8 +55,7 @@ TEST_CASE("hanging_restart_loop: a supervisor answers between attempts, and the 
   });
 }
 
-// In OTP terminate_child waits for the end of the attempt; here it ends the attempt, and what was to be started after
-// that child is started then.
+// In OTP terminate_child waits for the end of the attempt; here it ends the attempt, which has failed then.
 TEST_CASE("hanging_restart_loop_rest_for_one: earlier children run meanwhile, later ones are down") {
   in_program<Kid>(quiet(), [](troupe::system& sys) {
     const auto top = sys.spawn(sup(strategy::rest_for_one, for_ever)
@@ -71,18 +72,40 @@ TEST_CASE("hanging_restart_loop_rest_for_one: earlier children run meanwhile, la
     starts(0, start::asks);
     EXPECT(asks(0));
     top.terminate_child("child2");
-    EXPECT(eventually([&] { return children(top) == lines({"child3 up", "child2 down", "child1 up"}); }));
+    EXPECT_EQ(children(top), lines({"child3 down", "child2 down", "child1 up"}));
     is_at_rest(0);
+    EXPECT_EQ(children(top), lines({"child3 down", "child2 down", "child1 up"}));
 
     set(asking(0), 0);
     starts(0, start::normally);
     top.restart_child("child2");
+    EXPECT_EQ(children(top), lines({"child3 down", "child2 up", "child1 up"}));
+    top.restart_child("child3");
     EXPECT_EQ(children(top), lines({"child3 up", "child2 up", "child1 up"}));
     hang_in_restarts(sys, "child2", 0);
     EXPECT_EQ(incarnation(top, "child1"), first);
     sys.stop(top);
     EXPECT_EQ(sys.count().workers, 0U);
     is_at_rest(0);
+  });
+}
+
+TEST_CASE("terminate_child during a start that succeeds before its end: those that are started after it are started") {
+  in_program<Kid>(quiet(), [](troupe::system& sys) {
+    const auto top = sys.spawn(sup(strategy::rest_for_one)
+                                   .child<Kid>(child("child1"))
+                                   .child<Kid>(spec("child2", restart::permanent, shutdown::within(60s)), 0)
+                                   .child<Kid>(child("child3")));
+    starts(0, start::asks);
+    kid(sys, "child2").tell(End{ending::exit_code});
+    EXPECT(asks(0));
+    std::thread starter([&] {
+      EXPECT(eventually([&] { return children(top) == lines({"child3 down", "child2 stopping", "child1 up"}); }));
+      answer(0, start::normally);
+    });
+    top.terminate_child("child2");
+    starter.join();
+    EXPECT(eventually([&] { return children(top) == lines({"child3 up", "child2 down", "child1 up"}); }));
   });
 }
 

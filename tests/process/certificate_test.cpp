@@ -260,6 +260,50 @@ TEST_CASE("a certificate tells who wanted a death") {
   });
 }
 
+troupe::supervisor below(troupe::supervisor_spec flags) {
+  flags.max_restarts = 0;
+  troupe::supervisor made(flags);
+  made.child<Recorder>({.name = "one"}).child<Recorder>({.name = "two"});
+  return made;
+}
+
+/// Of the last death of one and of two, when one has crashed and their supervisor has given up.
+std::string decisions_when_it_gives_up(const troupe::supervisor_spec& flags, troupe::system& sys) {
+  sys.spawn(below(flags));
+  const auto one = *sys.find<Recorder>("one");
+  const auto two = *sys.find<Recorder>("two");
+  crash(sys, one);
+  std::string all;
+  for (const auto& each : {one, two}) {
+    EXPECT(eventually([&] {
+      const auto last = sys.deaths(each);
+      return !last.empty() && last.back().decision != death_decision::undecided;
+    }));
+    all += (all.empty() ? "" : " ") + std::string(name_of(sys.deaths(each).back().decision));
+  }
+  return all;
+}
+
+TEST_CASE("what becomes of the children of a supervisor that gives up is in their certificates") {
+  in_program<Recorder>(quiet(9), [](troupe::system& sys) {
+    EXPECT_EQ(decisions_when_it_gives_up({.name = "below"}, sys), "restarted restarted");
+  });
+  in_program<Recorder>(quiet(9), [](troupe::system& sys) {
+    EXPECT_EQ(decisions_when_it_gives_up({.name = "below", .restart = troupe::restart::transient}, sys),
+              "given_up given_up");
+    EXPECT_EQ(error_of([&] { return pid_of(*sys.find<Recorder>("one")); }).code(), troupe::errc::closed);
+  });
+  in_program<Recorder>(quiet(9), [](troupe::system& sys) {
+    EXPECT_EQ(decisions_when_it_gives_up({.name = "below", .restart = troupe::restart::temporary}, sys),
+              "forgotten forgotten");
+  });
+  in_program<Recorder>(quiet(9), [](troupe::system& sys) {
+    const troupe::backoff late{.first = 60s, .max = 60s, .jitter = 0};
+    EXPECT_EQ(decisions_when_it_gives_up({.name = "below", .backoff = late}, sys), "restarts_later restarts_later");
+    EXPECT_EQ(sys.deaths("one").back().delay, 60s);
+  });
+}
+
 TEST_CASE("a stop that takes too long, a brutal kill and an end of one's own have causes of their own") {
   in_program<Mortal>(quiet(9), [](troupe::system& sys) {
     auto slow = sys.spawn<Mortal>({.name = "slow", .shutdown = troupe::shutdown::within(50ms)});

@@ -15,9 +15,10 @@
 //   flags STRATEGY INTENSITY AUTO_SHUTDOWN        the first line
 //   child ID RESTART SIGNIFICANT TYPE             the children that it starts with
 //   fates F...                                    how the next starts go, in turn: o up, e error, i ignore; p: an
-//   error,
-//                                                 and before it the next operation comes in, ahead of the retry. Later
-//                                                 ones come up.
+//                                                 error, and before it the next operation comes in, ahead of the retry;
+//                                                 h: as p, s: as p, but it comes up. Later ones come up. If h or s is a
+//                                                 restart and the next operation terminates just that child, the policy
+//                                                 takes it in the middle of the start, and so ends h.
 //   boot                                          all children are started
 //   exit ID REASON [ID REASON ...]                children end by themselves, all before the supervisor sees the first
 //   start ID RESTART SIGNIFICANT TYPE             start_child; in simple_one_for_one all children are like the first
@@ -95,6 +96,9 @@ class generator {
       case 5:
         draw(3) == 0 && !simple_ ? reload(all) : exits(all);
         break;
+      case 6:
+        simple_ ? exits(all) : hanging_start(all);
+        break;
       default:
         exits(all);
     }
@@ -107,6 +111,15 @@ class generator {
       if (ids.insert(one).second) text += " " + one + " " + pick({"normal", "shutdown", "abnormal", "abnormal"});
     }
     all.push_back(text);
+  }
+  /// In a restart of one or several the start of one is long, and terminate comes in the middle of it.
+  void hanging_start(lines& all) {
+    const unsigned dead = 1 + draw(5), before = draw(3);
+    std::string starts = "fates";
+    for (unsigned i = 0; i < before; ++i) starts += " o";
+    all.push_back(starts + (draw(3) == 0 ? " s" : " h") + (draw(2) == 0 ? " o e" : ""));
+    all.push_back("exit " + std::to_string(dead) + " abnormal");
+    all.push_back("terminate " + std::to_string(draw(3) == 0 ? 1 + draw(7) : dead + before));
   }
   void reload(lines& all) {
     const auto before = std::pair(strategy_, auto_);

@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "supervision/policy.hpp"
 #include "support/otp_history.hpp"
@@ -84,6 +85,8 @@ class policy_replay {
     while (!queue_.empty()) {
       const auto what = queue_.front();
       queue_.pop_front();
+      if (const auto* end = std::get_if<policy::exited>(&what); end != nullptr && end->id == slow_)
+        say("stop " + std::to_string(std::exchange(slow_, 0)));
       for (const auto& a : policy::step(*state_, what, std::chrono::hours(1)))
         std::visit([this](const auto& each) { on(each); }, a);
       queue_.insert(queue_.begin(), at_once_.begin(), at_once_.end());
@@ -96,10 +99,33 @@ class policy_replay {
     std::string fate = "o";
     if (!fates_.empty()) fate = fates_.front(), fates_.pop_front();
     say("start " + std::to_string(a.id) + " " + fate);
-    if (fate == "p") let_in();
-    if (fate == "o") up_.insert(a.id), known_.insert(a.id), at_once_.emplace_back(policy::started{a.id});
+    const bool is_long = fate == "h" || fate == "s";
+    if (is_long && is_terminated_next(a.id)) return end_in_the_middle(a.id, fate == "h");
+    if (fate == "p" || is_long) let_in();
+    if (fate == "o" || fate == "s") up_.insert(a.id), known_.insert(a.id), at_once_.emplace_back(policy::started{a.id});
     if (fate == "i") at_once_.emplace_back(policy::declined{a.id});
-    if (fate == "e" || fate == "p") at_once_.emplace_back(policy::start_failed{.id = a.id, .text = "no"});
+    if (fate == "e" || fate == "p" || fate == "h")
+      at_once_.emplace_back(policy::start_failed{.id = a.id, .text = "no"});
+  }
+  /// And nothing else comes before that.
+  bool is_terminated_next(policy::child_id id) const {
+    if (!queue_.empty() || next_ >= history_->size()) return false;
+    const auto all = policy::which_children(*state_);
+    const auto its = std::ranges::find(all, id, &policy::child_view::id);
+    const bool restarts = its != all.end() && its->is == policy::child_state::restarting;
+    return restarts && (*history_)[next_] == "terminate " + std::to_string(id);
+  }
+  void end_in_the_middle(policy::child_id id, bool hangs) {
+    (hangs ? hanging_ : slow_) = id;
+    take_line();
+    at_once_.push_back(queue_.back());
+    queue_.pop_back();
+  }
+  /// In OTP a start that hangs has to fail by itself, which is reported; one that is slow comes up and is stopped then.
+  void stop_start(policy::child_id id) {
+    if (id == hanging_) say("report start_error " + std::to_string(std::exchange(hanging_, 0)));
+    if (id == slow_) known_.insert(id), at_once_.emplace_back(policy::started{id});
+    at_once_.emplace_back(policy::exited{.id = id, .why = policy::exit_kind::shutdown});
   }
   /// The next operation comes in before the retry does.
   void let_in() {
@@ -108,6 +134,7 @@ class policy_replay {
     if (what == "exit" || what == "start" || what == "terminate" || what == "restart" || what == "delete") take_line();
   }
   void on(const policy::stop& a) {
+    if (a.id == hanging_ || a.id == slow_) return stop_start(a.id);
     if (up_.erase(a.id) != 0) {
       say("stop " + std::to_string(a.id));
       return at_once_.push_back(policy::exited{.id = a.id, .why = policy::exit_kind::shutdown});
@@ -171,6 +198,7 @@ class policy_replay {
   std::set<policy::child_id> up_, known_;
   std::map<policy::call_id, bool> gone_;
   policy::call_id calls_ = 0, boot_ = 0, stop_ = 0;
+  policy::child_id hanging_ = 0, slow_ = 0;
   bool booted_ = false, over_ = false;
   lines trace_;
 };

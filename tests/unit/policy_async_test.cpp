@@ -62,7 +62,7 @@ class world {
   outcome how() const { return *over_; }
 
  private:
-  enum class process { starting, up, stopping };
+  enum class process { starting, up, stopping, stopping_start };
   static bool is_busy(const std::pair<const child_id, process>& p) { return p.second != process::up; }
 
   void take(const event& e) {
@@ -80,8 +80,9 @@ class world {
   }
   void on(const stop& a) {
     RC_ASSERT(processes_.contains(a.id));
-    RC_ASSERT(processes_[a.id] != process::stopping);
-    processes_[a.id] = process::stopping;
+    process& its = processes_[a.id];
+    RC_ASSERT(its == process::starting || its == process::up);
+    its = its == process::up ? process::stopping : process::stopping_start;
   }
   void on(const forget& a) { RC_ASSERT(!processes_.contains(a.id)); }
   void on(const down_for_good& a) { RC_ASSERT(!processes_.contains(a.id)); }
@@ -165,10 +166,15 @@ class world {
       processes_[id] = process::up;
       return started{id};
     }
+    if (is == process::stopping_start && draw(2) == 0) {
+      processes_[id] = process::stopping;
+      return started{id};
+    }
     processes_.erase(id);
-    if (is == process::starting && draw(3) == 0) return declined{id};
-    if (is == process::starting && draw(2) == 0) return start_failed{.id = id, .text = "no", .hopeless = draw(50) == 0};
-    if (is == process::stopping && well) return exited{.id = id, .why = exit_kind::shutdown};
+    const bool starts = is == process::starting || is == process::stopping_start;
+    if (starts && draw(3) == 0) return declined{id};
+    if (starts && draw(2) == 0) return start_failed{.id = id, .text = "no", .hopeless = draw(50) == 0};
+    if (is != process::up && well) return exited{.id = id, .why = exit_kind::shutdown};
     return exited{id, exit_kind(draw(3)), charge(draw(3)), "dead"};
   }
 

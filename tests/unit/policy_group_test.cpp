@@ -67,6 +67,22 @@ TEST_CASE("rest_for_one_other_child_fails_restart: only the one that failed is t
               "start 2 o", "start 3 o"});
 }
 
+// In OTP the supervisor waits for that start; the history test holds this against it.
+TEST_CASE("terminate_child in the middle of a restart: what was to be started next stays down (case 81)") {
+  CHECK(trace(three("rest_for_one 5 never", {"fates h", "exit 2 abnormal", "terminate 2", "restart 3"})) ==
+        lines{"report child_terminated 2", "stop 3", "start 2 h", "report start_error 2", "answer ok", "start 3 o",
+              "answer ok"});
+  CHECK(trace(three("one_for_all 5 never", {"fates o h", "exit 2 abnormal", "terminate 2", "restart 3"})) ==
+        lines{"report child_terminated 2", "stop 3", "stop 1", "start 1 o", "start 2 h", "report start_error 2",
+              "answer ok", "start 3 o", "answer ok"});
+}
+
+TEST_CASE(
+    "terminate_child in the middle of a restart that succeeds all the same: what is to be started next is started") {
+  CHECK(trace(three("rest_for_one 5 never", {"fates s", "exit 2 abnormal", "terminate 2"})) ==
+        lines{"report child_terminated 2", "stop 3", "start 2 s", "start 3 o", "stop 2", "answer ok"});
+}
+
 TEST_CASE("temporary_bystander: a temporary child is stopped with the others and not started again (case 78)") {
   CHECK(trace({"flags one_for_all 5 never", "child 1 permanent false worker", "child 2 temporary false worker", "boot",
                "exit 1 abnormal"}) == lines{"report child_terminated 1", "stop 2", "start 1 o"});

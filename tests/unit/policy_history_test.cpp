@@ -54,9 +54,11 @@ class model {
   // Events of a child.
   void on(const started& e) {
     kid* k = find(e.id);
-    if (!k || ending_ || (k->is != s::starting && k->is != s::restarting)) return;
-    k->is = s::up, k->ever_up = true;
+    if (!k || ending_ || (k->is != s::starting && k->is != s::restarting && k->is != s::stopping)) return;
+    k->ever_up = true;
     if (k->starter) say(*std::exchange(k->starter, {}), result::ok);
+    if (k->is == s::stopping) return;
+    k->is = s::up;
     start_next(e.id);
   }
   void start_next(child_id id) {

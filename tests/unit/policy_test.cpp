@@ -272,9 +272,14 @@ TEST_CASE("terminate_child ends a start that is under way") {
   tree t;
   t.take(start_child{1, {1, {}}});
   CHECK(t.take(terminate_child{2, 1}) == lines{"stop 1"});
-  CHECK(t.take(started{1}).empty());
-  CHECK(t.exit(1, exit_kind::shutdown) ==
-        lines{"forget 1", "answer 1 start_failed: terminated before it was up", "answer 2 ok"});
+  SUBCASE("before it was up") {
+    CHECK(t.exit(1, exit_kind::shutdown) ==
+          lines{"forget 1", "answer 1 start_failed: terminated before it was up", "answer 2 ok"});
+  }
+  SUBCASE("which succeeds all the same: then it was a child, and is known from now on") {
+    CHECK(t.take(started{1}) == lines{"answer 1 ok"});
+    CHECK(t.exit(1, exit_kind::shutdown) == lines{"down 1 closed", "answer 2 ok"});
+  }
 }
 
 TEST_CASE("terminate_child forgets a temporary child") {

@@ -36,7 +36,7 @@ class paper_executor : public executor {
     up_.insert(id);
     changed_.notify_all();
   }
-  void stop(policy::child_id id, troupe::shutdown) override {
+  void stop(policy::child_id id, troupe::shutdown, bool) override {
     note("stop " + std::to_string(id));
     const std::lock_guard lock(mutex_);
     if (up_.erase(id) != 0) boss->post(of, policy::exited{.id = id, .why = policy::exit_kind::shutdown});
@@ -48,6 +48,7 @@ class paper_executor : public executor {
   }
   void forget(policy::child_id id) override { note("forget " + std::to_string(id)); }
   void down_for_good(policy::child_id id, policy::down_because) override { note("down " + std::to_string(id)); }
+  void rests(policy::child_id id) override { note("rests " + std::to_string(id)); }
   void retire(policy::child_id id) override { note("retire " + std::to_string(id)); }
   void report(supervisor_id, const policy::report& line) override { note("report " + std::to_string(line.id)); }
   void ended(supervisor_id, policy::outcome how, const std::string& text) override {
@@ -162,8 +163,8 @@ TEST_CASE("a supervisor below another starts its children in order; its end stop
   REQUIRE(f.does.wait_for("down 0"));
   f.boss.restart_child(root_supervisor, 10, f.say("again"));
   REQUIRE(f.does.wait_for("again 0"));
-  CHECK(f.does.log() == lines{"start 1", "start 2", "up 0", "stop 2", "stop 1", "down 1", "down 2", "down 0", "start 1",
-                              "start 2", "again 0"});
+  CHECK(f.does.log() == lines{"start 1", "start 2", "up 0", "stop 2", "rests 2", "stop 1", "rests 1", "down 1",
+                              "down 2", "down 0", "start 1", "start 2", "again 0"});
 }
 
 TEST_CASE("a supervisor below another that gives up is started again with its children, until the one above gives up") {
