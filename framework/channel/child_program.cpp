@@ -32,13 +32,12 @@ struct child_program::state {
 
 namespace {
 
-bool has_name(const std::string& entry, const std::string& name) { return entry.starts_with(name + "="); }
-
 std::vector<std::string> environment_with(const std::map<std::string, std::string>& more) {
   auto all = os::own_environment();
   for (const auto& [name, value] : more) {
-    std::erase_if(all, [&](const auto& each) { return has_name(each, name); });
-    all.push_back(name + "=" + value);
+    const std::string begin = name + "=";
+    std::erase_if(all, [&](const auto& each) { return each.starts_with(begin); });
+    all.push_back(begin + value);
   }
   return all;
 }
