@@ -142,7 +142,8 @@ void death_certificate::troupe_decode(detail::reader& from) {
   if (!handling) return;
   bool aged = false;
   std::chrono::nanoseconds age{0};
-  message_fields(take, in_flight.emplace(), aged, age);
+  in_flight = message{};
+  message_fields(take, *in_flight, aged, age);
   if (aged) in_flight->age = age;
 }
 

@@ -53,7 +53,7 @@ TEST_CASE("a death is a sentence with message, who wanted it, and what is done")
   what.incarnation = 4;
   what.text = "was killed by SIGKILL, as was asked for";
   what.asked_by = "main";
-  what.in_flight.emplace();
+  what.in_flight = troupe::death_certificate::message{};
   what.in_flight->name = "Page";
   what.in_flight->sender = "reader";
   what.in_flight->attempt = 2;

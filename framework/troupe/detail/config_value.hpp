@@ -41,7 +41,7 @@ struct config_value {
   double real = 0;
   std::string text = {};
   std::vector<config_value> items = {};     ///< of a list
-  std::vector<config_member> members = {};  ///< of a table
+  std::vector<config_member> members;       ///< of a table
 
   const config_member* find(std::string_view key) const;
   config_member* find(std::string_view key);
