@@ -90,7 +90,7 @@ outcome service(const std::string& command, const std::string& text, const std::
     return troupe::main<Sink, Source, troupe::actors::program>(static_cast<int>(arguments.size()), argv.data());
   });
   meanwhile(running);
-  return running.wait(60s);
+  return running.wait(120s);
 }
 
 const std::string recycling = R"([supervisor]
@@ -124,7 +124,8 @@ args = { to = "large", number = 1 }
 TEST_CASE("actors of a file are recycled for their messages and for their memory, and no message is lost") {
   const auto ended = service("run", recycling, {}, [](program& it) {
     CHECK(eventually([] { return noted("old was told all") && noted("large was told all"); }, 40s));
-    for (const auto sink : {0U, 1U}) CHECK(eventually([&] { return total(handled + sink) >= total(told + sink); }));
+    for (const auto sink : {0U, 1U})
+      CHECK(eventually([&] { return total(handled + sink) >= total(told + sink); }, 40s));
     it.signal(SIGTERM);
   });
   CHECK(ended.exit_code == 128 + SIGTERM);

@@ -239,11 +239,13 @@ TEST_CASE("a certificate tells who wanted a death") {
     EXPECT_EQ(what.asked_by, "main");
     EXPECT_EQ(what.signal, SIGKILL);
     EXPECT(what.decision == death_decision::restarted);
+    pid_of(one);  // a signal needs a process
     coroner.tell(Coroner::Execute{one, true});
     what = decided(sys, one, 2);
     EXPECT(what.why == death_cause::crashed);  // a signal that somebody sends counts as a crash
     EXPECT_EQ(what.asked_by, "");
     EXPECT(what.trace.empty());
+    pid_of(one);
     coroner.tell(Coroner::Execute{one, false});
     what = decided(sys, one, 3);
     EXPECT(what.why == death_cause::stopped);
