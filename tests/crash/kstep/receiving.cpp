@@ -227,9 +227,23 @@ class taking_over final : public receiving {
     const auto got = take_all(in, *receiver_, wrong);
     if (got != std::vector<std::uint64_t>{5})
       wrong.push_back("of a lane in a slot that was used before comes " + list(got) + " instead of 5");
+    once_more(third, wrong);
   }
 
  private:
+  /// The same slot again: what its words say of its last lane's first message says nothing of this one's.
+  void once_more(hand& third, complaints& wrong) {
+    in.bury(third.who);
+    take_all(in, *receiver_, wrong);
+    hand fourth(in, *sender_, *receiver_);
+    fourth.announce();
+    tell<parcel>(fourth, *sender_, 6, 24);
+    if (!supervision::judge(*receiver_).empty())
+      wrong.push_back("a message that nobody has started is judged to have been in flight");
+    const auto got = take_all(in, *receiver_, wrong);
+    if (got != std::vector<std::uint64_t>{6}) wrong.push_back("of the fourth lane comes " + list(got) + " instead of 6");
+  }
+
   std::unique_ptr<hand> old_, new_;
 };
 

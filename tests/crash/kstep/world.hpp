@@ -65,8 +65,6 @@ class world {
   void announce(identity& to, in_lane& lane);
   /// What the control thread does when a process has died.
   std::vector<supervision::judged_record> bury(life& who);
-  /// The last step of it again: whom the dead one may have owed a wake.
-  void ring_for(const life& dead);
 
   /// A drained lane's slot is free again, as when the receiver has said so.
   void drained(identity& of, std::uint32_t slot);
@@ -98,7 +96,6 @@ class world {
   void take_frame(life& who, channel::incoming& frame);
   void answer_connect(life& who, const wire::connect& wanted);
   void finish_lanes_of(const life& dead);
-  void free_lane(identity& of, in_lane& lane);
   template <class Body>
   void send(life& to, wire::frame type, const Body& body, std::string_view text = {},
             const std::vector<std::shared_ptr<os::fd>>& fds = {}) {
