@@ -163,16 +163,16 @@ scene_maker maker(const tells& how) {
 
 void add_sending(std::vector<operation>& to) {
   using way = script::way;
-  to.push_back({"tell on an empty lane", maker({.what = {.before = 3, .inside = 1}})});
-  to.push_back({"tell behind unread messages", maker({.what = {.before = 5, .inside = 2}, .drained = false})});
+  const auto add = [&](const char* name, const tells& how) { to.push_back({name, maker(how), false, true}); };
+  add("tell on an empty lane", {.what = {.before = 3, .inside = 1}});
+  add("tell behind unread messages", {.what = {.before = 5, .inside = 2}, .drained = false});
   // 56 records of 72 bytes leave 64 of the ring.
-  to.push_back({"tell over the ring's end", maker({.what = {.before = 56, .inside = 1}})});
-  to.push_back(
-      {"tell on a full lane", maker({.what = {.before = 56, .inside = 1}, .drained = false, .makes_room = 40})});
-  to.push_back({"tell with its body in the outbox", maker({.what = {.before = 1, .inside = 1, .how = way::outbox}})});
-  to.push_back({"tell of a payload", maker({.what = {.before = 1, .inside = 1, .how = way::payload}})});
-  to.push_back({"first tell", maker({.what = {.before = 0, .inside = 1}})});
-  to.push_back({"tell to three", maker({.what = {.before = 1, .inside = 1}, .receivers = 3})});
+  add("tell over the ring's end", {.what = {.before = 56, .inside = 1}});
+  add("tell on a full lane", {.what = {.before = 56, .inside = 1}, .drained = false, .makes_room = 40});
+  add("tell with its body in the outbox", {.what = {.before = 1, .inside = 1, .how = way::outbox}});
+  add("tell of a payload", {.what = {.before = 1, .inside = 1, .how = way::payload}});
+  add("first tell", {.what = {.before = 0, .inside = 1}});
+  add("tell to three", {.what = {.before = 1, .inside = 1}, .receivers = 3});
 }
 
 }  // namespace crash

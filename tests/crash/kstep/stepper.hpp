@@ -75,7 +75,8 @@ class victim {
   place record(trace& into, const std::function<bool()>& changed);
   /// From begin: runs to point `k` of a trace that record() made of the same operation.
   place run_to(const trace& of, std::size_t k);
-  /// Instructions from here to the next mark or sleep.
+  /// Instructions of this program from here to the next mark or sleep. Those of libraries are not counted: how many the
+  /// allocator needs depends on what it was asked for before, also by the process that forked this one.
   std::size_t count();
   /// SIGKILL, and waits until it is gone.
   void kill() noexcept;
@@ -108,7 +109,7 @@ bool debug_registers_work();
 void do_without_debug_registers();
 
 /// To be called once before the first victim: this process and its children share one processor, since the tracer only
-/// ever waits for the tracee.
+/// ever waits for the tracee, and take turns quickly with whatever else runs there.
 void share_one_processor();
 /// To be called once before the first victim: no wait for a victim lasts longer than half a minute; it throws `stuck`.
 void limit_waits();

@@ -229,11 +229,10 @@ std::vector<supervision::judged_record> world::bury(life& who) {
   return judged;
 }
 
-void world::share_with_child(const life& dead) {
+void world::share_with_child() {
   const auto share = [](const os::mapping& map) { ::madvise(map.data(), map.size(), MADV_DOFORK); };
-  share(dead.of->cursor);
-  share(dead.memory->map);
-  for (const auto& lane : dead.of->lanes) share(lane->memory->map);
+  for (const auto& [id, each] : identities_) share(each->cursor);
+  for (const auto& [id, who] : lives_) share(who->memory->map);
 }
 
 void world::finish_lanes_of(const life& dead) {

@@ -87,8 +87,8 @@ class world {
   static std::vector<std::byte> cursor_image(const identity& of);
 
   const os::mapping& checkpoints(const identity& of) const { return checkpoints_.at(of.id); }
-  /// The memories that a recovery of this death looks at become visible in a child that this process forks.
-  void share_with_child(const life& dead);
+  /// The memories that a burial looks at become visible in a child that this process forks.
+  void share_with_child();
 
   identity& by_id(wire::identity_id id) { return *identities_.at(id); }
 
