@@ -89,7 +89,9 @@ bool tell(hand& from, identity& sender, std::uint64_t number, std::size_t size) 
 template <class M>
 class taking final : public receiving {
  public:
-  taking(std::uint64_t count, std::size_t size) : count_(count), size_(size) {}
+  taking(std::uint64_t count, std::size_t size, std::uint64_t start = 0) : count_(count), size_(size) {
+    receiver_->slot(0).head = start;
+  }
 
   life& begin() override {
     hand_ = std::make_unique<hand>(in, *sender_, *receiver_);
@@ -260,6 +262,10 @@ void add_receiving(std::vector<operation>& to) {
       {"handle messages that are dropped", maker<taking<fragile>>(std::uint64_t{2}, std::size_t{24}), false, true});
   to.push_back(
       {"handle messages with one attempt", maker<taking<poison>>(std::uint64_t{2}, std::size_t{24}), false, true});
+  // The second lies behind a pad, and a mark has no room for the highest byte of its position.
+  constexpr std::uint64_t beyond_marks = std::uint64_t{1} << 56;
+  to.push_back({"handle messages over the ring's end",
+                maker<taking<parcel>>(std::uint64_t{2}, std::size_t{24}, beyond_marks - 72 - 64), false, true});
   to.push_back({"tell, then handle", maker<telling_and_taking>(), true});
   to.push_back({"make room", maker<making_room>()});
   to.push_back({"a lane arrives", maker<attaching>()});

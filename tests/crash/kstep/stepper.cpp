@@ -50,7 +50,6 @@ namespace {
 
 constexpr int call_stop = SIGTRAP | 0x80;
 constexpr int tick_s = 10, most_ticks = 3;   // of one wait for a victim
-constexpr std::uint64_t shortest_slice_ns = 100'000;  // that the scheduler grants
 constexpr std::size_t most_steps = 200'000;  // an operation that is longer does not end
 
 std::uint64_t begin_address() { return reinterpret_cast<std::uint64_t>(&crash_begin_mark); }
@@ -333,25 +332,7 @@ bool debug_registers_work() {
   return work && !forgone;
 }
 
-namespace {
-
-/// A victim and its tracer wait for each other at every step. Beside others that compute, each wait would last as long as
-/// their slices: ask for shorter ones, which the scheduler prefers. Kernels before 6.12 pay no heed.
-void ask_for_short_slices() {
-  struct {
-    std::uint32_t size, policy;
-    std::uint64_t flags;
-    std::int32_t nice;
-    std::uint32_t priority;
-    std::uint64_t runtime_ns, deadline_ns, period_ns;
-  } wanted{sizeof wanted, SCHED_OTHER, 0, ::nice(0), 0, shortest_slice_ns, 0, 0};
-  ::syscall(SYS_sched_setattr, 0, &wanted, 0U);
-}
-
-}  // namespace
-
 void share_one_processor() {
-  ask_for_short_slices();
   cpu_set_t all;
   CPU_ZERO(&all);
   if (::sched_getaffinity(0, sizeof all, &all) != 0) return;

@@ -109,7 +109,7 @@ bool debug_registers_work();
 void do_without_debug_registers();
 
 /// To be called once before the first victim: this process and its children share one processor, since the tracer only
-/// ever waits for the tracee, and take turns quickly with whatever else runs there.
+/// ever waits for the tracee.
 void share_one_processor();
 /// To be called once before the first victim: no wait for a victim lasts longer than half a minute; it throws `stuck`.
 void limit_waits();

@@ -274,6 +274,10 @@ std::vector<std::byte> world::cursor_image(const identity& of) {
   return image;
 }
 
+std::uint32_t world::hint(const identity& of, std::uint32_t slot) const {
+  return hints_.at(of.id).at<const std::atomic<std::uint32_t>>()[slot].load(std::memory_order_relaxed);
+}
+
 bool world::changed() {
   std::size_t at = 0;
   bool differs = false;

@@ -81,6 +81,8 @@ class world {
 
   /// A memory that others can see, too; it outlives this world.
   void watch(const os::mapping& memory) { watched_.push_back(&memory); }
+  /// Of a lane, as its sender has written it.
+  std::uint32_t hint(const identity& of, std::uint32_t slot) const;
   /// Whether the words that other processes can see have changed since this was last asked.
   bool changed();
   /// What a recovery may change in the cursor page: its first slots, and the checkpoint that is named there.
