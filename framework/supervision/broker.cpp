@@ -4,6 +4,7 @@
 
 #include "supervision/control.hpp"
 #include "supervision/log.hpp"
+#include "supervision/slots.hpp"
 
 namespace troupe::supervision {
 
@@ -272,8 +273,7 @@ void control::on_connect(life& who, const wire::connect& wanted) {
   }
   const auto unfinished = std::count_if(to->lanes.begin(), to->lanes.end(),
                                         [&](const auto& each) { return each->sender == who.of->id; });
-  const bool no_slot = to->free_slots.empty() && to->next_slot >= wire::max_slots;
-  if (unfinished >= wire::max_unfinished_lanes || no_slot) {
+  if (unfinished >= wire::max_unfinished_lanes || !has_slot(*to)) {
     std::erase_if(to->waiting, [&](const auto& each) { return each.first == who.id || find_life(each.first) == nullptr; });
     to->waiting.emplace_back(who.id, wanted);
     return refuse(wire::status::full, "too many earlier lanes to " + to->name + " are not drained yet");
@@ -281,31 +281,9 @@ void control::on_connect(life& who, const wire::connect& wanted) {
   const bool has_one = std::any_of(to->lanes.begin(), to->lanes.end(),
                                    [&](const auto& each) { return each->memory->incarnation == who.id; });
   if (has_one) return refuse(wire::status::refused, "there is a lane of this process to " + to->name + " already");
-  const std::uint32_t free_slot = to->free_slots.empty() ? to->next_slot : to->free_slots.back();
-  // A slot's head is never reset: the new lane's positions go on where the last one's ended. The word is the receiver's,
-  // and a sender writes records where it says.
-  const std::uint64_t start = to->slot(free_slot).head.load(std::memory_order_seq_cst);
-  if (start % 8 != 0 || start > wire::last_start) {
-    return refuse(wire::status::refused, "the mailbox of " + to->name + " is damaged");
-  }
-  auto lane = std::make_unique<in_lane>();
-  lane->slot = free_slot;
-  if (to->free_slots.empty()) {
-    ++to->next_slot;
-  } else {
-    to->free_slots.pop_back();
-  }
-  lane->sender = who.of->id;
-  lane->memory = who.memory;
-  lane->memory_fd = who.out;
-  lane->segments = who.segments;
-  lane->doorbell = who.of->doorbell;
-  lane->offset = wanted.offset;
-  lane->ring_bytes = wanted.ring_bytes;
-  lane->start = std::max(start, wire::align8(to->letters[free_slot]));  // behind the slot's letters
-  lane->asks = wanted.asks != 0;
+  in_lane* lane = open_lane(*to, who, wanted);
+  if (lane == nullptr) return refuse(wire::status::refused, "the mailbox of " + to->name + " is damaged");
   in_lane& made = *lane;
-  to->lanes.push_back(std::move(lane));
   // First the receiver, so that what the sender publishes can be found as soon as it has been.
   if (to->consumer != nullptr) announce(*to, made);
   send(who, wire::frame::connected, wire::connected{to->id, made.start, made.slot, wire::status::ok}, to->name,

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "supervision/control.hpp"
+#include "supervision/slots.hpp"
 
 namespace troupe::supervision {
 
@@ -119,10 +120,7 @@ void control::clear_lane(identity& of, const in_lane& lane) {
 }
 
 void control::free_lane(identity& of, in_lane& lane) {
-  const std::uint32_t slot = lane.slot;
-  of.flights.erase(slot);
-  std::erase_if(of.lanes, [&](const auto& each) { return each.get() == &lane; });
-  of.free_slots.push_back(slot);
+  close_lane(of, lane);
   // Later: whoever frees a lane may be going through the lanes.
   if (of.waiting.empty()) return;
   post([this, id = of.id] {

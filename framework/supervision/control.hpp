@@ -106,7 +106,6 @@ class control final : public executor {
   void after_death(life& who, const certificate& how);
   void tell_askers(identity& of, const life& dead, const std::string& how);
   void finish_lanes_of(const life& dead);
-  void ring_for(const life& dead);
   void end_life(life& who);
   void release(identity& which);
   life* find_life(wire::incarnation_id id);

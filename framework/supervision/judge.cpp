@@ -103,6 +103,14 @@ std::vector<judged_record> judge(identity& of, const witness& before_it_goes) {
   return judged;
 }
 
+void pay_rings(const life& dead, const identity& mailbox) noexcept {
+  const bool told = std::any_of(mailbox.lanes.begin(), mailbox.lanes.end(),
+                                [&](const auto& lane) { return lane->memory->incarnation == dead.id; });
+  if (told) os::ring(*mailbox.doorbell);
+  if (mailbox.consumer != &dead) return;
+  for (const auto& lane : mailbox.lanes) os::ring(*lane->doorbell);
+}
+
 policy::charge charge_for(const life& dead, const std::vector<judged_record>& records) noexcept {
   const bool starting = dead.now < life::stage::up;
   const bool recycled = dead.retired || (starting && dead.unannounced);

@@ -46,6 +46,10 @@ struct in_hand {
 };
 std::optional<in_hand> in_hand_of(const identity& of, const in_lane& lane);
 
+/// Last step, for each mailbox: the dead one may have published in it without ringing its owner, or made room there
+/// without ringing its senders. Needs the owner of the mailbox as it was when the process died.
+void pay_rings(const life& dead, const identity& mailbox) noexcept;
+
 /// Who pays for the death, by the budget rule.
 policy::charge charge_for(const life& dead, const std::vector<judged_record>& records) noexcept;
 

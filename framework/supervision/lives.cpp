@@ -250,7 +250,7 @@ void control::after_death(life& who, const certificate& how) {
   file(who, how, records);
   tell_askers(of, who, how.text);
   finish_lanes_of(who);
-  ring_for(who);
+  for (auto& [id, each] : identities_) pay_rings(who, *each);
   of.last_down = wire::down{of.id, who.id, how.status.code, how.status.signal, how.down, 0};
   of.last_down_text = how.text;
   const bool failed_start = who.now < life::stage::up && !who.stop_asked;
@@ -302,17 +302,6 @@ void control::finish_lanes_of(const life& dead) {
   }
   for (const auto id : ending) {
     if (identity* each = find_identity(id)) remove_if_done(*each);
-  }
-}
-
-/// It may have published without ringing, or made room without ringing.
-void control::ring_for(const life& dead) {
-  for (auto& [id, each] : identities_) {
-    const bool owed = std::any_of(each->lanes.begin(), each->lanes.end(),
-                                  [&](const auto& lane) { return lane->memory->incarnation == dead.id; });
-    if (owed) os::ring(*each->doorbell);
-    if (each->consumer != &dead) continue;
-    for (const auto& lane : each->lanes) os::ring(*lane->doorbell);
   }
 }
 

@@ -1,7 +1,7 @@
 /* Room: a sender never waits for ever for room that is there, and never writes over what is being read. No sweep.
  *
  * Code: lane_writer::space, reserve, publish, want_room and endpoint::wait_for_room, only_own (sender);
- * lane_reader::peek, owes_room, mailbox::start, finish (receiver); control::ring_for (supervisor).
+ * lane_reader::peek, owes_room, mailbox::start, finish (receiver); pay_rings (supervisor).
  * Bounds: a ring of 4 units, four records of 1 or 2 units in all combinations, with pads; the last ones may belong to
  * a turn, which is committed when they are told or when they do not fit. Two deaths of anybody at any step; a sender
  * stays dead, a receiver has a successor.

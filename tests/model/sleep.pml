@@ -1,7 +1,7 @@
 /* Waking: a receiver never sleeps for ever over a deliverable record, whoever is killed. There is no sweep.
  *
  * Code: endpoint::wake_receiver, lane_writer::publish, turn::commit and endpoint::announce_turn (sender);
- * mailbox::next, prepare_sleep, woke and loop::sleep (receiver); control::after_death, ring_for and release
+ * mailbox::next, prepare_sleep, woke and loop::sleep (receiver); control::after_death, pay_rings and release
  * (supervisor).
  * Bounds: one sender with two records, or (TWO_SENDERS) two with one each, the first at once and the second in a
  * turn; else at once or each in a turn of its own, both tried. Two deaths of anybody at any step; a sender stays
@@ -190,7 +190,7 @@ end:
   od
 }
 
-/* control::after_death, of senders: ring_for. */
+/* control::after_death, of senders: pay_rings. */
 inline after_death(who) {
   d_step {
     !judged[who] && DEATH_KNOWN(who) ->

@@ -2,7 +2,7 @@
  * all of it, while slots are reused and the receiver dies too.
  *
  * Code: endpoint::connect, connected, lane_writer's constructor (sender); loop::add_lane, apply, put_away_lanes,
- * mailbox::add, deliverable, start, finish, lane_reader::peek, void_turn (receiver); control::on_connect, announce,
+ * mailbox::add, deliverable, start, finish, lane_reader::peek, void_turn (receiver); open_lane, control::announce,
  * on_lane_drained, finish_lanes_of, attached, free_lane, judge (supervisor).
  * Bounds: one sender, in each life one message at once and one in a turn; two deaths of sender or receiver at any
  * step, each with successors. The policy is drop, so that a message which is judged without having been started is
@@ -186,7 +186,7 @@ inline free_lane(which) {
   free_count++
 }
 
-/* broker.cpp: on_connect */
+/* slots.cpp: open_lane */
 inline connect() {
   d_step {
     connect_sent && !lanes[life].made ->

@@ -137,6 +137,10 @@ void collector::on(const crate& m) {
   leave(entry);
 }
 
+adder::adder(window what) : window_(what) {
+  if (window_.begin == window::birth) crash_begin_mark();
+}
+
 void adder::add(const parcel& m) {
   const std::size_t entry = enter(m, m.intact(), self().attempt());
   const bool after_tells = window_.begin == window::first;  // the first tells of a process are long: they connect

@@ -116,6 +116,7 @@ class teller : public troupe::actor {
 /// Between the handlers of which two messages the operation lies.
 struct window {
   static constexpr std::uint64_t first = ~std::uint64_t{0};  ///< as `begin`: the first that the process handles
+  static constexpr std::uint64_t birth = first - 1;          ///< as `begin`: where the actor is made
   std::uint64_t from = 0, begin = 0, end = 0;                ///< end 0: it ends when the actor goes to sleep
   std::array<std::uint64_t, 3> to{};                         ///< whom an adder passes it on to
 };
@@ -142,7 +143,7 @@ struct sums {
 /// Counts what it gets and passes it on, in turns.
 class adder : public troupe::checkpointed<sums> {
  public:
-  explicit adder(window what) : window_(what) {}
+  explicit adder(window what);
   void on(const parcel& m) { add(m); }
   void on(const poison& m) { add(m); }
   using handles = troupe::handles<parcel, poison>;

@@ -52,7 +52,7 @@ class runner {
   stage open();
   void record();
   void plan(const std::vector<std::size_t>& core);
-  void plan_second(way how, std::size_t after, const std::vector<std::size_t>& core, std::size_t every);
+  void plan_second(way how, std::size_t after, const std::vector<std::size_t>& shown, std::size_t every, bool all);
   void plan_bystanders();
   void plan_recoveries();
   void plan_pairs();
@@ -82,7 +82,8 @@ class runner {
   std::vector<job> core_, later_;  ///< later_: in the order in which they are taken
   std::size_t taken_ = 0;          ///< of later_
   std::mt19937 order_{20};         ///< any seed will do, but always the same
-  std::size_t undisturbed_ = 0;    ///< instructions of a bystander beside a victim that is through
+  std::size_t alike_ = 0;          ///< pairs that are left out
+  std::size_t undisturbed_ = 0;    ///< of a bystander's instructions, beside a victim that is through
   std::size_t changed_by_recovery_ = 0;
   std::size_t told_ = 0;
   std::size_t next_ = 0;

@@ -14,6 +14,7 @@ struct tells {
   std::uint32_t receivers = 1;
   bool drained = true;           ///< the receiver has taken everything before the operation, and sleeps
   std::uint32_t makes_room = 0;  ///< takes so many when the sender waits
+  std::uint64_t start = 0;       ///< the first position of the lanes
 };
 
 constexpr std::size_t small_record = 72;  // a parcel of 24 bytes
@@ -25,6 +26,7 @@ class telling final : public scene {
   life& begin() override {
     for (std::uint32_t i = 0; i < how_.receivers; ++i) {
       to_.push_back(&in.add("receiver " + std::to_string(i + 1)));
+      to_.back()->slot(0).head = how_.start;
       in.open(*to_.back());
       how_.what.to[i] = to_.back()->id;
     }
@@ -73,6 +75,13 @@ class telling final : public scene {
   void after_stop(complaints& wrong) override {
     if (the_ledger().told != how_.what.inside * to_.size()) wrong.push_back("the sender sleeps for ever in its tell");
     nobody_sleeps_over_mail(wrong, "by its sender");
+    for (const identity* each : to_) {
+      for (const auto& lane : each->lanes) {
+        const auto tail = static_cast<std::uint32_t>(supervision::reader_of(*each, *lane).tail());
+        if (in.hint(*each, lane->slot) != tail)
+          wrong.push_back("the hint does not name the tail, so a receiver with many lanes overlooks this one");
+      }
+    }
   }
 
   void verify(complaints& wrong) override {
@@ -163,16 +172,25 @@ scene_maker maker(const tells& how) {
 
 void add_sending(std::vector<operation>& to) {
   using way = script::way;
-  to.push_back({"tell on an empty lane", maker({.what = {.before = 3, .inside = 1}})});
-  to.push_back({"tell behind unread messages", maker({.what = {.before = 5, .inside = 2}, .drained = false})});
+  const auto add = [&](const char* name, const tells& how) { to.push_back({name, maker(how), false, true}); };
+  add("tell on an empty lane", {.what = {.before = 3, .inside = 1}});
+  add("tell behind unread messages", {.what = {.before = 5, .inside = 2}, .drained = false});
   // 56 records of 72 bytes leave 64 of the ring.
-  to.push_back({"tell over the ring's end", maker({.what = {.before = 56, .inside = 1}})});
-  to.push_back(
-      {"tell on a full lane", maker({.what = {.before = 56, .inside = 1}, .drained = false, .makes_room = 40})});
-  to.push_back({"tell with its body in the outbox", maker({.what = {.before = 1, .inside = 1, .how = way::outbox}})});
-  to.push_back({"tell of a payload", maker({.what = {.before = 1, .inside = 1, .how = way::payload}})});
-  to.push_back({"first tell", maker({.what = {.before = 0, .inside = 1}})});
-  to.push_back({"tell to three", maker({.what = {.before = 1, .inside = 1}, .receivers = 3})});
+  add("tell over the ring's end", {.what = {.before = 56, .inside = 1}});
+  add("tell on a full lane", {.what = {.before = 56, .inside = 1}, .drained = false, .makes_room = 40});
+  constexpr std::uint64_t four_gib = std::uint64_t{1} << 32;
+  // The last record needs 72 bytes and finds 64, with the ring's end far away.
+  add("tell on a lane that lacks eight bytes",
+      {.what = {.before = 56, .inside = 1}, .drained = false, .makes_room = 40, .start = four_gib + 64});
+  // Records of 64 bytes: the first fills the lane to its last byte.
+  add("tell on a lane that is full to its last byte",
+      {.what = {.before = 63, .inside = 2, .size = 16}, .drained = false, .makes_room = 40});
+  // Behind a pad of 8 bytes.
+  add("tell where the tail's upper half changes", {.what = {.before = 1, .inside = 1}, .start = four_gib - 80});
+  add("tell with its body in the outbox", {.what = {.before = 1, .inside = 1, .how = way::outbox}});
+  add("tell of a payload", {.what = {.before = 1, .inside = 1, .how = way::payload}});
+  add("first tell", {.what = {.before = 0, .inside = 1}});
+  add("tell to three", {.what = {.before = 1, .inside = 1}, .receivers = 3});
 }
 
 }  // namespace crash

@@ -41,12 +41,14 @@ crash_end_mark:
 .size crash_end_mark, . - crash_end_mark
 )");
 
+// The program's own code, without the libraries: the linker's names.
+extern "C" const char __executable_start, etext;
+
 namespace crash {
 
 namespace {
 
 constexpr int call_stop = SIGTRAP | 0x80;
-constexpr int patience_ms = 60'000;          // only against a victim that is broken
 constexpr int tick_s = 10, most_ticks = 3;   // of one wait for a victim
 constexpr std::size_t most_steps = 200'000;  // an operation that is longer does not end
 
@@ -184,9 +186,11 @@ victim::place victim::run_to_begin() {
     return ::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
   }();
   ::ptrace(PTRACE_CONT, pid_, nullptr, nullptr);
-  for (;;) {
+  for (int ticks = 0;;) {
     std::array<pollfd, 2> what{pollfd{children, POLLIN, 0}, pollfd{them_.control, POLLIN, 0}};
-    if (::poll(what.data(), what.size(), patience_ms) == 0) give_up("the victim does not come to its begin mark");
+    const int ready = ::poll(what.data(), what.size(), tick_s * 1000);
+    if (ready <= 0 && ++ticks > most_ticks) throw stuck("the victim does not come to its begin mark");
+    if (ready <= 0) continue;
     if ((what[1].revents & POLLIN) != 0) them_.serve();
     if ((what[0].revents & POLLIN) == 0) continue;
     signalfd_siginfo ignored{};
@@ -229,10 +233,15 @@ victim::place victim::record(trace& into, const std::function<bool()>& changed) 
 }
 
 std::size_t victim::count() {
-  for (std::size_t steps_made = 0; steps_made < most_steps; ++steps_made) {
-    if (instruction_pointer() == end_address() || steps(1) != place::point) return steps_made;
+  const auto first = reinterpret_cast<std::uint64_t>(&__executable_start);
+  const auto behind = reinterpret_cast<std::uint64_t>(&etext);
+  std::size_t own = 0;
+  for (std::size_t made = 0; made < most_steps; ++made) {
+    const std::uint64_t at = instruction_pointer();
+    own += at >= first && at < behind ? 1 : 0;
+    if (at == end_address() || steps(1) != place::point) return own;
   }
-  return most_steps;
+  give_up("the operation does not end");
 }
 
 // -------------------------------------------------------------------------------------------------------- breakpoints

@@ -75,7 +75,8 @@ class victim {
   place record(trace& into, const std::function<bool()>& changed);
   /// From begin: runs to point `k` of a trace that record() made of the same operation.
   place run_to(const trace& of, std::size_t k);
-  /// Instructions from here to the next mark or sleep.
+  /// Instructions of this program from here to the next mark or sleep. Those of libraries are not counted: how many the
+  /// allocator needs depends on what it was asked for before, also by the process that forked this one.
   std::size_t count();
   /// SIGKILL, and waits until it is gone.
   void kill() noexcept;

@@ -1,6 +1,7 @@
 // Kills of an actor that works in turns: its state, its place in the mailbox and what it has told change together.
 
 #include <cstring>
+#include <stdexcept>
 
 #include "crash/kstep/scene.hpp"
 #include "wire/checksum.hpp"
@@ -9,11 +10,14 @@ namespace crash {
 
 namespace {
 
+/// Where the victim is killed: among its messages, or from its birth, with an earlier incarnation's state, to its sleep.
+enum class killed_in : std::uint8_t { handlers, start };
+
 /// `M`: what it is told; poison is kept out of the state if its handler dies.
 template <class M>
 class adding final : public scene {
  public:
-  explicit adding(std::size_t receivers) {
+  explicit adding(std::size_t receivers, killed_in where = killed_in::handlers) : where_(where) {
     for (std::size_t i = 0; i < receivers; ++i) to_.push_back(&in.add("receiver " + std::to_string(i + 1)));
   }
 
@@ -21,7 +25,10 @@ class adding final : public scene {
     hand_ = std::make_unique<hand>(in, *sender_, *adder_);
     for (std::uint64_t i = 1; i <= told_; ++i) tell(i);
     for (identity* each : to_) in.open(*each);
-    return boot(2);  // the first message connects
+    if (where_ == killed_in::handlers) return boot(2);  // the first message connects
+    live_and_die();
+    tell(++told_);
+    return boot(window::birth);
   }
   void at_begin() override {
     complaints ignored;
@@ -40,7 +47,8 @@ class adding final : public scene {
     }
   }
   void after_stop(complaints& wrong) override {
-    if (the_ledger().started != told_)
+    const std::uint64_t before = where_ == killed_in::start ? first_life : 0;
+    if (the_ledger().started != told_ - before)
       wrong.push_back("the receiver went to sleep over a message that was told while it stood still");
     nobody_sleeps_over_mail(wrong, "by its sender");
   }
@@ -80,6 +88,7 @@ class adding final : public scene {
   }
 
  private:
+  static constexpr std::uint64_t no_message = 0, first_life = 3;
   static constexpr bool poisoned = std::is_same_v<M, poison>;
   bool tell(std::uint64_t number) { return hand_->tell(outgoing_of(M(sender_->id, number, 24))); }
 
@@ -90,6 +99,16 @@ class adding final : public scene {
     life& who = in.bear(*adder_);
     in.boot(who);
     return who;
+  }
+
+  /// An incarnation that handles what there is and dies in its sleep.
+  void live_and_die() {
+    life& who = boot(no_message);
+    auto process = start_worker(*this, who);
+    if (process->run() != victim::place::asleep) throw std::runtime_error("the first incarnation " + process->how());
+    process->kill();
+    in.bury(who);
+    the_ledger().started = 0;
   }
 
   /// Messages in the state that the next incarnation would start from.
@@ -126,11 +145,12 @@ class adding final : public scene {
     }
   }
 
+  const killed_in where_;
   identity* sender_ = &in.add("sender");
   identity* adder_ = &in.add("adder", &troupe::detail::type_of<adder>(), arguments_of<adder>(window{}));
   std::vector<identity*> to_;
   std::array<std::uint64_t, 3> got_{};
-  std::uint64_t told_ = 3;
+  std::uint64_t told_ = first_life;
   std::unique_ptr<hand> hand_;
 };
 
@@ -138,6 +158,8 @@ class adding final : public scene {
 
 void add_turns(std::vector<operation>& to) {
   to.push_back({"turns that tell two", [] { return std::make_unique<adding<parcel>>(2); }, true, true, true});
+  const auto again = [] { return std::make_unique<adding<parcel>>(1, killed_in::start); };
+  to.push_back({"start again from a state", again, false, true, true});
   to.push_back({"turns with one attempt", [] { return std::make_unique<adding<poison>>(1); }, false, true, true});
 }
 

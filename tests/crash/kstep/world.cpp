@@ -6,6 +6,9 @@
 #include <array>
 #include <cstddef>
 #include <cstring>
+#include <stdexcept>
+
+#include "supervision/slots.hpp"
 
 namespace crash {
 
@@ -167,7 +170,7 @@ void world::take_frame(life& who, channel::incoming& frame) {
       if (!frame.take(slot) || slot.owner != who.of->id) return;
       for (auto& lane : who.of->lanes) {
         if (lane->slot != slot.slot || lane->memory->incarnation != slot.sender || !lane->memory->dead) continue;
-        return free_lane(*who.of, *lane);
+        return supervision::close_lane(*who.of, *lane);
       }
       return;
     default:
@@ -176,22 +179,9 @@ void world::take_frame(life& who, channel::incoming& frame) {
 }
 
 in_lane& world::connect(life& who, identity& to, std::uint64_t offset, std::uint32_t ring) {
-  auto lane = std::make_unique<in_lane>();
-  if (to.free_slots.empty()) {
-    lane->slot = to.next_slot++;
-  } else {
-    lane->slot = to.free_slots.back();
-    to.free_slots.pop_back();
-  }
-  lane->sender = who.of->id;
-  lane->memory = who.memory;
-  lane->memory_fd = who.out;
-  lane->doorbell = who.of->doorbell;
-  lane->offset = offset;
-  lane->ring_bytes = ring;
-  lane->start = to.slot(lane->slot).head.load(std::memory_order_seq_cst);
-  to.lanes.push_back(std::move(lane));
-  return *to.lanes.back();
+  in_lane* lane = supervision::open_lane(to, who, {to.id, offset, ring, 0});
+  if (lane == nullptr) throw std::runtime_error("the head of a free slot is where no lane can begin");
+  return *lane;
 }
 
 void world::answer_connect(life& who, const wire::connect& wanted) {
@@ -228,7 +218,7 @@ std::vector<supervision::judged_record> world::bury(life& who) {
   recover_turn(of, who);
   auto judged = judge(of);
   finish_lanes_of(who);
-  ring_for(who);
+  for (auto& [id, each] : identities_) supervision::pay_rings(who, *each);
   if (of.consumer == &who) {
     of.consumer = nullptr;
     for (auto& lane : of.lanes) lane->announced = false;
@@ -239,11 +229,10 @@ std::vector<supervision::judged_record> world::bury(life& who) {
   return judged;
 }
 
-void world::share_with_child(const life& dead) {
+void world::share_with_child() {
   const auto share = [](const os::mapping& map) { ::madvise(map.data(), map.size(), MADV_DOFORK); };
-  share(dead.of->cursor);
-  share(dead.memory->map);
-  for (const auto& lane : dead.of->lanes) share(lane->memory->map);
+  for (const auto& [id, each] : identities_) share(each->cursor);
+  for (const auto& [id, who] : lives_) share(who->memory->map);
 }
 
 void world::finish_lanes_of(const life& dead) {
@@ -259,7 +248,7 @@ void world::finish_lanes_of(const life& dead) {
         } else {
           auto left = reader_of(*each, lane);
           channel::record ignored;
-          if (left.peek(ignored) == channel::lane_reader::state::empty) free_lane(*each, lane);
+          if (left.peek(ignored) == channel::lane_reader::state::empty) supervision::close_lane(*each, lane);
         }
       }
       if (each->lanes.size() == before) ++i;
@@ -267,26 +256,10 @@ void world::finish_lanes_of(const life& dead) {
   }
 }
 
-void world::ring_for(const life& dead) {
-  for (auto& [id, each] : identities_) {
-    const bool owed = std::any_of(each->lanes.begin(), each->lanes.end(),
-                                  [&](const auto& lane) { return lane->memory->incarnation == dead.id; });
-    if (owed) os::ring(*each->doorbell);
-    if (each->consumer != &dead) continue;
-    for (const auto& lane : each->lanes) os::ring(*lane->doorbell);
-  }
-}
-
 void world::drained(identity& of, std::uint32_t slot) {
   for (auto& lane : of.lanes) {
-    if (lane->slot == slot && lane->memory->dead) return free_lane(of, *lane);
+    if (lane->slot == slot && lane->memory->dead) return supervision::close_lane(of, *lane);
   }
-}
-
-void world::free_lane(identity& of, in_lane& lane) {
-  const std::uint32_t slot = lane.slot;
-  std::erase_if(of.lanes, [&](const auto& each) { return each.get() == &lane; });
-  of.free_slots.push_back(slot);
 }
 
 // -------------------------------------------------------------------------------------------------------------- images
@@ -299,6 +272,10 @@ std::vector<std::byte> world::cursor_image(const identity& of) {
   std::copy_n(of.cursor.data() + base, front, image.begin());
   std::copy_n(of.cursor.data() + wire::cursor_slots_offset, slots, image.begin() + front);
   return image;
+}
+
+std::uint32_t world::hint(const identity& of, std::uint32_t slot) const {
+  return hints_.at(of.id).at<const std::atomic<std::uint32_t>>()[slot].load(std::memory_order_relaxed);
 }
 
 bool world::changed() {

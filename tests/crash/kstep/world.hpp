@@ -65,8 +65,6 @@ class world {
   void announce(identity& to, in_lane& lane);
   /// What the control thread does when a process has died.
   std::vector<supervision::judged_record> bury(life& who);
-  /// The last step of it again: whom the dead one may have owed a wake.
-  void ring_for(const life& dead);
 
   /// A drained lane's slot is free again, as when the receiver has said so.
   void drained(identity& of, std::uint32_t slot);
@@ -83,14 +81,16 @@ class world {
 
   /// A memory that others can see, too; it outlives this world.
   void watch(const os::mapping& memory) { watched_.push_back(&memory); }
+  /// Of a lane, as its sender has written it.
+  std::uint32_t hint(const identity& of, std::uint32_t slot) const;
   /// Whether the words that other processes can see have changed since this was last asked.
   bool changed();
   /// What a recovery may change in the cursor page: its first slots, and the checkpoint that is named there.
   static std::vector<std::byte> cursor_image(const identity& of);
 
   const os::mapping& checkpoints(const identity& of) const { return checkpoints_.at(of.id); }
-  /// The memories that a recovery of this death looks at become visible in a child that this process forks.
-  void share_with_child(const life& dead);
+  /// The memories that a burial looks at become visible in a child that this process forks.
+  void share_with_child();
 
   identity& by_id(wire::identity_id id) { return *identities_.at(id); }
 
@@ -98,7 +98,6 @@ class world {
   void take_frame(life& who, channel::incoming& frame);
   void answer_connect(life& who, const wire::connect& wanted);
   void finish_lanes_of(const life& dead);
-  void free_lane(identity& of, in_lane& lane);
   template <class Body>
   void send(life& to, wire::frame type, const Body& body, std::string_view text = {},
             const std::vector<std::shared_ptr<os::fd>>& fds = {}) {
