@@ -162,11 +162,11 @@ TEST_CASE("lanes that lie nowhere, on top of each other, or are of another size;
       };
       for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{64}, std::uint64_t{4097}, wire::out_lanes_end,
                                          wire::out_lanes_end - 4096, wire::out_memory_bytes, ~std::uint64_t{0} - 63}) {
-        EXPECT(refused(offset, 1 << 16));
+        EXPECT(refused(offset, ring_to(left)));
       }
       for (const std::uint32_t ring : {0U, 1U, 1000U, 1U << 12, 1U << 24, 1U << 31, ~0U}) EXPECT(refused(4096, ring));
-      EXPECT(!refused(4096, 1 << 16));
-      for (int again = 0; again < 1000; ++again) EXPECT(refused(4096, 1 << 16));
+      EXPECT(!refused(4096, ring_to(left)));
+      for (int again = 0; again < 1000; ++again) EXPECT(refused(4096, ring_to(left)));
     });
     others.go_on();
   });
@@ -182,7 +182,8 @@ TEST_CASE("frames of a life that is over, or that only the supervisor sends") {
         send_frame(wire::frame::leaving, wire::leaving{static_cast<wire::leave>(round), 0}, "it says \x1b[2J\nso");
         for (std::uint16_t type = 0; type < 200; type += 7) send_frame(static_cast<wire::frame>(type), wire::boot{});
         send_frame(wire::frame::boot, wire::boot{}, "me");
-        send_frame(wire::frame::lane, wire::lane{identity_of("left"), 0, 0, 4096, 0, 1 << 16, 0, 1, 0});
+        const auto left = identity_of("left");
+        send_frame(wire::frame::lane, wire::lane{left, 0, 0, 4096, 0, ring_to(left), 0, 1, 0});
         send_frame(wire::frame::stop, wire::number{1});
       }
     });

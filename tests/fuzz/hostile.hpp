@@ -131,6 +131,8 @@ inline channel::endpoint& own_endpoint() { return channel::endpoint::current(); 
 /// The link to a bystander, up.
 channel::out_link& link_to(const std::string& name);
 wire::identity_id identity_of(const std::string& name);
+/// Of a lane to this receiver, in bytes.
+inline constexpr std::uint32_t ring_to(wire::identity_id receiver) { return 1U << wire::ring_log2_of(receiver); }
 
 /// Writable mappings of shared memory with this label, as /proc/self/maps has them.
 std::vector<std::span<std::byte>> writable_memory(std::string_view label);

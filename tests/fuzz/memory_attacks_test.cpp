@@ -27,6 +27,11 @@ std::span<std::byte> own_out_memory() {
   return {reinterpret_cast<std::byte*>(&own_endpoint().out_header()), wire::out_memory_bytes};
 }
 
+/// Where its lanes lie, and some memory behind them.
+std::span<std::byte> own_lanes() {
+  return own_out_memory().subspan(wire::out_header_bytes, 3 * wire::lane_bytes(ring_to(identity_of("left"))));
+}
+
 void die_of(troupe::system& sys, const hostile& evil, void (*how)()) {
   const auto deaths = sys.count().deaths;
   attack_and_go_on(evil, how);
@@ -55,10 +60,10 @@ TEST_CASE("the header of its out-memory: the turn and the commit records are jud
 TEST_CASE("its lanes: tails, flags and records of any content cost the conversation on that lane") {
   const auto ended = under_attack([](troupe::system& sys, bystanders& others) {
     auto evil = known_to_all(sys);
-    attack(evil, [] { scribble(own_out_memory().subspan(wire::out_header_bytes, 3 * wire::lane_bytes(1 << 16)), 500ms); });
+    attack(evil, [] { scribble(own_lanes(), 500ms); });
     others.go_on();
     die_of(sys, evil, [] {
-      scribble(own_out_memory().subspan(wire::out_header_bytes, 3 * wire::lane_bytes(1 << 16)), 500ms, 2);
+      scribble(own_lanes(), 500ms, 2);
       ::_exit(1);
     });
   });
@@ -268,7 +273,7 @@ TEST_CASE("memory that it is given can be neither cut, grown nor punched, and th
     auto evil = sys.spawn<Hostile>(disposable("hostile"));
     attack(evil, [] {
       const auto left = identity_of("left");
-      send_frame(wire::frame::connect, wire::connect{left, 1 << 20, 1 << 16, 0});
+      send_frame(wire::frame::connect, wire::connect{left, 1 << 20, ring_to(left), 0});
       const auto got = receive_raw(wire::frame::connected);
       EXPECT_EQ(got.fds.size(), 4UL);
       const int cursor = got.fds[0].get(), hints = got.fds[1].get(), status = got.fds[2].get();
