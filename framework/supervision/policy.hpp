@@ -28,8 +28,7 @@
 ///  - A death is judged when it comes, also while others start: the start that is under way may be waiting for the dead
 ///    child. OTP judges it after that start. A start_child that is caught in the restart of others is answered when
 ///    its child is up after that restart.
-///  - terminate_child does not wait for a start to end: it ends it, so that a start which hangs can be ended. That
-///  start
+///  - terminate_child does not wait for a start to end: it ends it, so that a start which hangs can be ended. That start
 ///    has failed then, unless it has succeeded before its end came; what follows is OTP's. Only while start_all is at
 ///    work does the call wait.
 ///  - The window of the restart intensity is exact; OTP counts whole seconds, so its window is up to 1 s longer.
@@ -190,8 +189,8 @@ struct start {
 struct stop {
   child_id id = 0;
   troupe::shutdown how = {};
-  bool comes_again =
-      false;  ///< for the restart of others: `start` follows, unless down_for_good, forget or the end does
+  /// For the restart of others: `start` follows, unless down_for_good, forget or the end does.
+  bool comes_again = false;
 };
 /// The identity ends: its name is free, old refs are closed. Nothing runs under it.
 struct forget {

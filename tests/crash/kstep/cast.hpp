@@ -139,11 +139,13 @@ class collector : public troupe::actor {
 struct sums {
   std::uint64_t count = 0;
   std::uint64_t last = 0;
+  std::uint64_t lives = 0;  // so that each start changes the state
 };
 /// Counts what it gets and passes it on, in turns.
 class adder : public troupe::checkpointed<sums> {
  public:
   explicit adder(window what);
+  void on_start() override { ++state().lives; }
   void on(const parcel& m) { add(m); }
   void on(const poison& m) { add(m); }
   using handles = troupe::handles<parcel, poison>;
