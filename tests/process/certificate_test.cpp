@@ -193,7 +193,7 @@ TEST_CASE("an abort is an abort, with the function that called it") {
   CHECK(was_in("<tests::Mortal, tests::Abort>"));
 }
 
-TEST_CASE("a crash inside malloc is recorded like any other") {
+TEST_CASE("a crash inside malloc is recorded like any other" * not_sanitized) {
   const auto what = die_of(BreakHeap{});
   CHECK((what.signal == SIGABRT || what.signal == SIGSEGV));
   INFO(notes());

@@ -78,7 +78,7 @@ using limited = troupe::actor_ref<Limited>;
 
 std::uint64_t soft_of(const limited& actor, int resource) { return actor.ask(Limit{resource}).get().at(0); }
 
-TEST_CASE("limits are in force before any code of the actor runs, and again after each restart") {
+TEST_CASE("limits are in force before any code of the actor runs, and again after each restart" * not_sanitized) {
   in_program<Limited>(quiet(10), [](troupe::system& sys) {
     troupe::child_spec spec{.name = "limited"};
     spec.limits.data = std::uint64_t{1} << 34;

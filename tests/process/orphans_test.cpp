@@ -230,7 +230,7 @@ TEST_CASE("what a child starts counts against the child's memory") {
   });
 }
 
-TEST_CASE("where no cgroup can be made limits.memory is a limit of private memory, and the log says so") {
+TEST_CASE("where no cgroup can be made limits.memory is a limit of private memory, and the log says so" * not_sanitized) {
   program its([] {
     become_nobody();
     return troupe::run<Father>(0, nullptr, logged(), [&](troupe::system& sys) {
