@@ -19,8 +19,7 @@ struct Nothing {};
 
 struct Receiver : troupe::actor {
   void on(const Block&) {
-    // So slowly that a sender with a full lane sleeps.
-    std::this_thread::sleep_for(std::chrono::microseconds(200));
+    std::this_thread::sleep_for(200us);  // tidy: allow sleep, because a sender with a full lane is to fall asleep over it
     add(handled);
   }
   void on(Nothing) { add(handled); }
