@@ -196,6 +196,15 @@ TEST_CASE("a worker takes random frames from its supervisor, and ends only as it
     frame_maker make(base_seed() + 1000 + round, {wire::make_identity(1, 16), wire::make_identity(2, 16), 1, 2});
     int status = 0;
     pid_t ended = 0;
+    // A worker waits for room for what it says, so it is listened to.
+    const auto listen = [&](os::poller::interest until) {
+      drain(control);
+      os::wait_ready(control.get(), until, os::clock::now() + 20ms);
+      ended = ::waitpid(pid, &status, WNOHANG);
+    };
+    const auto send = [&](const std::vector<std::byte>& bytes, std::span<const int> fds) {
+      while (os::send_packet(control, bytes, fds) == os::io::again && ended == 0) listen(os::poller::write);
+    };
     for (unsigned i = 0; i < 1000 && ended == 0; ++i) {
       // A stop ends the worker in order, so it comes last.
       const shape& what = from_supervisor[i < 999 ? make.below(std::size(from_supervisor) - 1) : 15];
@@ -204,18 +213,11 @@ TEST_CASE("a worker takes random frames from its supervisor, and ends only as it
       const std::span<const int> fds = what.type == frame::connected ? std::span<const int>(mailbox)
                                        : make.below(4) > 0           ? std::span<const int>(lane)
                                                                      : std::span<const int>();
-      while (os::send_packet(control, make.next(what.type, what.body), fds) == os::io::again && ended == 0) {
-        drain(control);
-        os::wait_ready(control.get(), os::poller::write, os::clock::now() + 20ms);
-        ended = ::waitpid(pid, &status, WNOHANG);
-      }
+      send(make.next(what.type, what.body), fds);
       ++taken;
     }
-    if (ended == 0) {
-      os::send_packet(control, channel::pack(frame::stop, wire::number{1}), {});
-      drain(control);
-      ended = ::waitpid(pid, &status, 0);
-    }
+    send(channel::pack(frame::stop, wire::number{1}), {});
+    while (ended == 0) listen(os::poller::read);
     REQUIRE(ended == pid);
     CAPTURE(round);
     CHECK(WIFEXITED(status));
