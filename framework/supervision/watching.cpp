@@ -53,22 +53,23 @@ std::optional<channel::record> first_waiting(const identity& of) {
   return std::nullopt;
 }
 
-/// A message in hand; else what is no message; else sleep.
+/// Asleep; else a message in hand; else what is no message. In this order, since most are asleep, and who is has nothing
+/// in hand.
 void see_what_it_is_at(const life& who, hang::sample& seen) {
   const identity& of = *who.of;
   const auto& page = *of.cursor.at<wire::cursor_header>();
   const auto count = [](const std::atomic<std::uint64_t>& word) { return word.load(std::memory_order_relaxed); };
+  const std::uint64_t sleep = page.sleeping.load(std::memory_order_seq_cst);
+  if ((sleep & 1) != 0) {
+    seen.doing.number[0] = sleep;
+    return;
+  }
   const in_lane* lane = busy_lane(of);
   const auto started = lane == nullptr ? std::nullopt : in_hand_of(of, *lane);
   if (started) {
     seen.doing = {kind::message, {lane->slot, started->mark, count(page.handled)}};
     channel::record record;
     if (find_record(of, *lane, started->position, record)) seen.deadline = deadline_of(of, record.header.message);
-    return;
-  }
-  const std::uint64_t sleep = page.sleeping.load(std::memory_order_seq_cst);
-  if ((sleep & 1) != 0) {
-    seen.doing.number[0] = sleep;
     return;
   }
   seen.doing = {kind::aside, {sleep, count(page.handled) + count(page.expired), count(page.asides)}};

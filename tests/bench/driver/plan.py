@@ -71,13 +71,19 @@ def restart_peers():
         yield Program("restart", system, "restart of a program", command, 10, 4, package, most_runs=1)
 
 
+def lane_programs(kib):
+    """Both of one size, since a ring's rate depends on how far its reader can lag."""
+    counts = (8_000_000, 2_000_000)
+    yield floor("lane", f"ring of {kib} KiB", f"bench_floors_ring plain {{count}} {kib}", *counts)
+    yield ours("lane", f"lane of {kib} KiB", f"bench_troupe_lane lane {{count}} {kib}", *counts)
+    yield ours("lane", f"lane of {kib} KiB, with the sleep check", f"bench_troupe_lane checked {{count}} {kib}", *counts)
+    yield floor("lane", f"ring of {kib} KiB, with the sleep check", f"bench_floors_ring checked {{count}} {kib}", *counts)
+    yield ours("lane", f"lane of {kib} KiB in a mailbox", f"bench_troupe_lane mailbox {{count}} {kib}", *counts)
+
+
 PROGRAMS = [
     # What is compared stands side by side, so that it is measured under the same conditions.
-    floor("lane", "ring", "bench_floors_ring plain {count}", 8_000_000, 2_000_000),
-    ours("lane", "lane alone", "bench_troupe_lane lane {count}", 8_000_000, 2_000_000),
-    ours("lane", "lane alone, with the sleep check", "bench_troupe_lane checked {count}", 8_000_000, 2_000_000),
-    floor("lane", "ring, with the sleep check", "bench_floors_ring checked {count}", 8_000_000, 2_000_000),
-    ours("lane", "lane in a mailbox", "bench_troupe_lane mailbox {count}", 8_000_000, 2_000_000),
+    *(program for kib in (64, 256) for program in lane_programs(kib)),
     ours("tell", "tell, 1 to 1", "bench_troupe_tell plain {count}", 4_000_000, 1_000_000),
     ours("tell", "tell, 4 to 1", "bench_troupe_tell four {count}", 4_000_000, 1_000_000),
     ours("tell", "tell, 4 to 1, receiver on its own core", "bench_troupe_tell four-one {count}", 4_000_000, 1_000_000),
@@ -120,9 +126,7 @@ def row(system, test):
     return (system, test)
 
 
-LANE = row("troupe", "lane alone: throughput")
-CHECKED = row("troupe", "lane alone, with the sleep check: throughput")
-RING = row("floor", "ring: throughput")
+RING = row("floor", "ring of 64 KiB: throughput")  # it is faster than the larger one
 TELL = row("troupe", "tell, 1 to 1: throughput")
 PING = row("troupe", "ping-pong by tell: p50")
 ASK = row("troupe", "ask, both awake: p50")
@@ -135,11 +139,18 @@ def throughput_of(system):
     return row(system, "send, 1 to 1: throughput")
 
 
+def lane_goals(kib):
+    lane = row("troupe", f"lane of {kib} KiB: throughput")
+    checked = row("troupe", f"lane of {kib} KiB, with the sleep check: throughput")
+    ring = row("floor", f"ring of {kib} KiB: throughput")
+    yield Goal(f"lane alone over a plain ring, {kib} KiB each", lane, ring, ">= 0.8")
+    yield Goal(f"lane with the sleep check over that ring, {kib} KiB each", checked, ring, ">= 0.7")
+    yield Goal(f"lane with the sleep check over a ring with one, {kib} KiB each", checked,
+               row("floor", f"ring of {kib} KiB, with the sleep check: throughput"), "")
+
+
 GOALS = [
-    Goal("lane alone over a plain ring", LANE, RING, ">= 0.8"),
-    Goal("lane with the sleep check over that ring", CHECKED, RING, ">= 0.7"),
-    Goal("lane with the sleep check over a ring with one", CHECKED,
-         row("floor", "ring, with the sleep check: throughput"), ""),
+    *(goal for kib in (64, 256) for goal in lane_goals(kib)),
     Goal("tell over the plain ring", TELL, RING, ">= 0.4"),
     Goal("tell, messages per second", TELL, None, ">= 10e6"),
     Goal("tell over Boost.Interprocess", TELL, throughput_of("boost"), ">= 2"),

@@ -1,4 +1,5 @@
-/// A lane between two processes without the actors around it: 64-byte bodies, published one by one.
+/// A lane between two processes without the actors around it: 64-byte bodies, published one by one. The ring's size in
+/// KiB is the third argument.
 ///   lane     lane_writer and lane_reader alone
 ///   checked  the sender also writes its hint and looks whether the receiver sleeps
 ///   mailbox  as checked, and the receiver takes the records from a mailbox: next, start (mark), finish (head)
@@ -18,12 +19,12 @@ namespace channel = troupe::channel;
 namespace os = troupe::os;
 namespace wire = troupe::wire;
 
-constexpr std::uint32_t ring_bytes = 64 * 1024;
 constexpr std::uint64_t lane_at = wire::out_header_bytes;
 constexpr std::uint32_t record_bytes = sizeof(wire::record_header) + sizeof(bench::cargo);
 
 /// The memory of the sending incarnation and of the receiving identity.
 struct memory {
+  std::uint32_t ring_bytes;
   os::fd out = os::make_memory("bench-out", wire::out_memory_bytes);
   os::fd cursor = os::make_memory("bench-cursor", wire::cursor_bytes);
   os::fd hints = os::make_memory("bench-hints", wire::hint_bytes);
@@ -33,8 +34,8 @@ void write(const memory& in, bool checked, std::uint64_t messages) {
   const os::mapping out(in.out, wire::out_memory_bytes, os::access::read_write);
   const os::mapping cursor(in.cursor, wire::cursor_bytes, os::access::read_only);
   const os::mapping hints(in.hints, wire::hint_bytes, os::access::read_write);
-  out.populate(lane_at, wire::lane_bytes(ring_bytes));
-  channel::lane_writer lane(out.data() + lane_at, ring_bytes, 0,
+  out.populate(lane_at, wire::lane_bytes(in.ring_bytes));
+  channel::lane_writer lane(out.data() + lane_at, in.ring_bytes, 0,
                             cursor.at<const wire::cursor_slot>(wire::cursor_slots_offset));
   auto& hint = *hints.at<std::atomic<std::uint32_t>>();
   const auto& sleeping = cursor.at<const wire::cursor_header>()->sleeping;
@@ -85,7 +86,7 @@ std::uint64_t read(std::uint64_t warm, std::uint64_t messages, Take take) {
 std::uint64_t read_lane(const memory& in, std::uint64_t warm, std::uint64_t messages) {
   const os::mapping cursor(in.cursor, wire::cursor_bytes, os::access::read_write);
   auto& head = cursor.at<wire::cursor_slot>(wire::cursor_slots_offset)->head;
-  channel::lane_reader lane(peer(in), lane_at, ring_bytes, 0);
+  channel::lane_reader lane(peer(in), lane_at, in.ring_bytes, 0);
   channel::record record;
   return read(warm, messages, [&](auto body) {
     const auto found = lane.peek(record);
@@ -107,7 +108,7 @@ std::uint64_t read_mailbox(const memory& in, std::uint64_t warm, std::uint64_t m
   announced.sender = 2;
   announced.incarnation = 1;
   announced.offset = lane_at;
-  announced.ring_bytes = ring_bytes;
+  announced.ring_bytes = in.ring_bytes;
   mail.add(announced, peer(in), os::make_doorbell());
   channel::record record;
   return read(warm, messages, [&](auto body) {
@@ -125,7 +126,7 @@ std::uint64_t read_mailbox(const memory& in, std::uint64_t warm, std::uint64_t m
 int main(int argc, char** argv) {
   const std::string mode = bench::mode_argument(argc, argv, {"lane", "checked", "mailbox"});
   const std::uint64_t warm = 100'000, messages = bench::number_argument(argc, argv, 2, 8'000'000) + warm;
-  const memory in;
+  const memory in{static_cast<std::uint32_t>(bench::number_argument(argc, argv, 3, 64) * 1024)};
   bench::in_two_processes([&] { write(in, mode != "lane", messages); },
                           [&] {
                             const auto took =
