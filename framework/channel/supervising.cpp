@@ -76,17 +76,30 @@ answered call(wire::supervise_op what, std::uint64_t supervisor, child_key child
   return call(question{what, supervisor, child.id}, child.name);
 }
 
-/// Hands over what is enclosed with the arguments of actors that are about to be described; each under a tag.
-std::vector<std::uint64_t> deposit(std::span<const packed_arguments* const> all) {
-  auto& here = channel::endpoint::current();
-  std::vector<std::uint64_t> tags;
-  for (const auto* each : all) {
-    tags.push_back(each->enclosed.empty() ? 0 : here.new_number());
-    for (const auto& enclosed : each->enclosed) here.deposit(enclosed, 0, 0, tags.back());
-    each->sent();
+/// What is enclosed with the arguments of actors that are about to be described: handed over, each under a tag.
+class enclosures {
+ public:
+  explicit enclosures(std::span<const packed_arguments* const> all) {
+    for (const auto* each : all) {
+      tags_.push_back(each->enclosed.empty() ? 0 : here_.new_number());
+      for (const auto& enclosed : each->enclosed) {
+        here_.deposit(enclosed, 0, 0, tags_.back());
+        numbers_.push_back(enclosed.number);
+      }
+      each->sent();
+    }
   }
-  return tags;
-}
+  const std::vector<std::uint64_t>& tags() const noexcept { return tags_; }
+  /// Closes what no actor has got, so that the other ends see it.
+  void take_back() const noexcept try {
+    for (const auto number : numbers_) here_.withdraw({here_.incarnation(), number});
+  } catch (const error&) {  // then the supervisor is gone, and everything with it
+  }
+
+ private:
+  channel::endpoint& here_ = channel::endpoint::current();
+  std::vector<std::uint64_t> tags_, numbers_;
+};
 
 started_child started(const answered& got) { return {got.what.subject, got.text, got.what.declined != 0}; }
 
@@ -108,15 +121,26 @@ std::uint64_t find_supervisor(const std::string& name) {
 started_child start_child(std::uint64_t supervisor, const tree_child& child, bool spawning) {
   std::vector<const packed_arguments*> arguments;
   for (const auto* each : channel::actors_of(child)) arguments.push_back(&each->arguments);
-  const auto bytes = channel::pack_child(child, deposit(arguments));
+  const enclosures along(arguments);
   const auto how = spawning ? wire::supervise_op::spawn : wire::supervise_op::start;
-  return started(call(question{how, supervisor}, {}, bytes));
+  try {
+    return started(call(question{how, supervisor}, {}, channel::pack_child(child, along.tags())));
+  } catch (...) {
+    along.take_back();
+    throw;
+  }
 }
 
 started_child start_from_template(std::uint64_t supervisor, std::uint64_t further, const packed_arguments& arguments) {
   const packed_arguments* all[] = {&arguments};
-  const auto tags = deposit(all);
-  return started(call(question{wire::supervise_op::start_from, supervisor, tags[0], further}, {}, arguments.bytes));
+  const enclosures along(all);
+  const question asked{wire::supervise_op::start_from, supervisor, along.tags().front(), further};
+  try {
+    return started(call(asked, {}, arguments.bytes));
+  } catch (...) {
+    along.take_back();
+    throw;
+  }
 }
 
 void terminate_child(std::uint64_t supervisor, child_key child) {
@@ -143,7 +167,14 @@ void reload(std::uint64_t supervisor, const tree_node& described) {
   whole.supervisor = std::make_shared<const tree_node>(described);
   std::vector<const packed_arguments*> arguments;
   for (const auto* each : channel::actors_of(whole)) arguments.push_back(&each->arguments);
-  call(question{wire::supervise_op::reload, supervisor}, {}, channel::pack_child(whole, deposit(arguments)));
+  const enclosures along(arguments);
+  try {
+    call(question{wire::supervise_op::reload, supervisor}, {}, channel::pack_child(whole, along.tags()));
+  } catch (...) {
+    along.take_back();
+    throw;
+  }
+  along.take_back();  // children that are known already keep the arguments that they have
 }
 
 }  // namespace troupe::detail

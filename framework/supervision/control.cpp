@@ -240,7 +240,7 @@ void control::stop(policy::child_id id, shutdown how, bool comes_again) {
   post([this, id, how, comes_again] {
     identity* its = find_identity(id);
     if (its == nullptr) return;
-    if (its->active != nullptr) stop_life(*its->active, how);
+    its->active != nullptr ? stop_life(*its->active, how) : static_cast<void>(its->stop_unanswered = true);
     if (!comes_again) stop_spares(*its);
   });
 }

@@ -38,8 +38,10 @@ void control::tell_end(const end_of_life& end) {
     return process_ended(its, wire::frame::process_ended, news, how.text);
   }
   if (end.failed_start && !end.unannounced) return tell_failed_start(its, end);
-  if (end.retired && !end.stop_asked && hand_over(its)) return;
-  if (!end.stop_asked && restarts_at_once(its, how.kind) && supervisors_->spend_permit(its.parent)) {
+  // While its own children ended, its supervisor may have wished it to stop, as one of a group.
+  const bool stops = end.stop_asked || its.stop_unanswered;
+  if (end.retired && !stops && hand_over(its)) return;
+  if (!stops && restarts_at_once(its, how.kind) && supervisors_->spend_permit(its.parent)) {
     start_life(its);
     // Before it can be ready.
     return supervisors_->post(its.parent, policy::taken_over{its.id, how.kind, end.paid, how.text});

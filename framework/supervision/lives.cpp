@@ -63,6 +63,7 @@ void control::start_life(identity& of) {
   if (of.parent != 0 && names_.emplace(of.name, of.id).first->second != of.id) {
     return start_failed(of, errc::name_taken, "its name has been given to another meanwhile");
   }
+  of.stop_unanswered = false;
   open_again(of);
   clear_mailbox(of);
   if (of.last_down) restarts_.fetch_add(1, std::memory_order_relaxed);
@@ -118,6 +119,7 @@ void control::on_spawned(const wire::spawn_reply& reply) {
     who->pidfd = os::open_pidfd(reply.pid);
     poller_.add(who->pidfd, pidfd_key(who->id));
   } catch (const error& e) {
+    look_for_strays_ = 5;
     if (who->spare) return on_spare_death(*who, e.what());
     end_life(*who);  // closes its control socket, upon which it exits
     return start_failed(of, errc::spawn_failed, e.what());

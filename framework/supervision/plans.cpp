@@ -245,10 +245,8 @@ void control::reload(life& who, const call& from, branch& of, const channel::des
   for (const auto& each : simple ? std::vector<detail::tree_child>{} : node.children) {
     const policy::child_id known = find_child(of, 0, each.name());
     if (known != 0) {
-      if (!each.supervisor) {
-        tag_of[known] = tags.front();
-        tags = tags.subspan(1);
-      }
+      if (!each.supervisor) tag_of[known] = tags.front();
+      tags = tags.subspan(channel::actors_of(each).size());
       all.push_back({.def = {known, rules_of(each)}, .name = each.name()});
       continue;
     }

@@ -22,14 +22,15 @@ void control::on_deposit(life& who, const wire::deposit& said, channel::incoming
   if (frame.fds.size() != expected_fds) return;
   const auto first = deposits_.lower_bound({who.id, 0});
   const auto kept = std::distance(first, deposits_.lower_bound({who.id + 1, 0}));
-  if (static_cast<std::size_t>(kept) >= share(wire::max_deposits, 1)) {
+  if (&who != main_ && static_cast<std::size_t>(kept) >= share(wire::max_deposits, 1)) {
     return silence(who, "too many ends of pipes and queues are under way in its messages");
   }
   os::fd descriptor = frame.fds.empty() ? os::fd{} : std::move(frame.fds[0]);
   deposits_[{who.id, said.number}] = {said.to, said.position, said.tag, said.queue, std::move(descriptor)};
 }
 
-/// Only who reads the mailbox of the message (or got the arguments) may have what came with it.
+/// Only who reads the mailbox of the message (or got the arguments) may have what came with it; and its depositor, what
+/// nobody has got.
 void control::on_withdraw(life& who, const wire::token& token) {
   const deposit_key key{token.from, token.number};
   if (!deposits_.contains(key)) {
@@ -38,12 +39,15 @@ void control::on_withdraw(life& who, const wire::token& token) {
   }
   std::vector<std::shared_ptr<os::fd>> fds;
   const auto found = deposits_.find(key);
-  if (found != deposits_.end() && found->second.queue == 0) {
+  if (found != deposits_.end()) {
     const identity* to = find_identity(found->second.to);
-    if (to != nullptr && to->consumer == &who) {
+    const bool receives = found->second.queue == 0 && to != nullptr && to->consumer == &who;
+    const bool takes_back = found->second.to == 0 && token.from == who.id;
+    if (found->second.descriptor && (receives || takes_back)) {
       fds.push_back(std::make_shared<os::fd>(std::move(found->second.descriptor)));
-      deposits_.erase(found);
     }
+    if (receives || takes_back) deposits_.erase(found);
+    if (takes_back) end_unheld_queues();
   }
   const auto what = fds.empty() ? wire::status::not_found : wire::status::ok;
   send(who, wire::frame::withdrawn, wire::answer{token.tag, 0, 0, what, 0}, {}, std::move(fds));

@@ -112,6 +112,10 @@ void control::answer(const call& to, std::span<const std::byte> bytes) {
 void control::on_supervise(life& who, const wire::supervise& asked, channel::incoming& frame) {
   const call from{who.id, asked.tag};
   const std::string name = frame.text();
+  if (who.spare) {
+    return answer(from, errc::not_allowed, "a spare process can call no supervisor, and has no children, before it has "
+                                           "taken over: do that in on_start");
+  }
   if (asked.what == wire::supervise_op::find) {
     if (asked.supervisor == wire::own_supervisor) return answer(from, own_supervisor(who));
     const auto found = names_.find(name);

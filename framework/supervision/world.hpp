@@ -189,6 +189,7 @@ struct identity {
   std::optional<wire::down> last_down;  // not told to the watchers yet
   std::string last_down_text;
   std::string stop_asker;  // whose wish its next stop is; empty: its supervisor's
+  bool stop_unanswered = false;  // a stop has found no process since the last start: its supervisor waits for its end
   bool closed = false;
   bool forgotten = false;
   bool has_run = false;  // at least one process has been let go

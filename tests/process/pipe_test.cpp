@@ -112,6 +112,13 @@ struct Clumsy : troupe::actor {
   troupe::pipe_writer<int> argument;
 };
 
+struct SendsAtOnce : troupe::actor {
+  explicit SendsAtOnce(troupe::pipe_writer<int> out) : out(std::move(out)) {}
+  void on_start() override { out.send(7); }
+  using handles = troupe::handles<>;
+  troupe::pipe_writer<int> out;
+};
+
 std::size_t descriptors() { return descriptors_of(::getpid()).size(); }
 
 }  // namespace
@@ -122,6 +129,29 @@ TEST_CASE("a greeting comes through a pipe") {
     troupe::process child(greet, std::move(writer));
     EXPECT_EQ(reader.recv(), "hello");
     EXPECT_EQ(error_of([&reader = reader] { return reader.recv(); }).code(), troupe::errc::closed);
+  });
+}
+
+TEST_CASE("an end that was for an actor which was not started is closed") {
+  in_program<Clumsy>(quiet(), [](troupe::system& sys) {
+    auto [first, first_out] = troupe::pipe<int>();
+    sys.spawn<Clumsy>("one", std::move(first_out));
+    auto [reader, writer] = troupe::pipe<int>();
+    EXPECT_EQ(error_of([&, &writer = writer] { return sys.spawn<Clumsy>("one", std::move(writer)), 0; }).code(),
+              troupe::errc::name_taken);
+    EXPECT_EQ(error_of([&reader = reader] { return reader.recv(10s); }).code(), troupe::errc::closed);
+    EXPECT(!first.recv(10ms));
+  });
+}
+
+TEST_CASE("an end for an actor that a reload adds reaches it, also if it is described behind a supervisor") {
+  in_program<Reads, SendsAtOnce>(quiet(), [](troupe::system& sys) {
+    const auto below = troupe::supervisor({.name = "below"}).child<Reads>({.name = "deep"});
+    const auto top = sys.spawn(troupe::supervisor({.name = "top"}).child(below));
+    auto [reader, writer] = troupe::pipe<int>();
+    top.reload(troupe::supervisor({.name = "top"}).child(below).child<SendsAtOnce>({.name = "added"}, std::move(writer)));
+    top.restart_child("added");
+    EXPECT_EQ(reader.recv(10s).value_or(0), 7);
   });
 }
 

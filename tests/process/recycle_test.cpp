@@ -484,6 +484,29 @@ TEST_CASE("a stop ends an actor at any step of its recycling") {
   }
 }
 
+TEST_CASE("a group that is restarted while one of it is being recycled comes up, and can be stopped") {
+  in_program<Server, Child>(quiet(0), [](troupe::system& sys) {
+    auto spec = after_messages(10);
+    spec.shutdown = troupe::shutdown::infinity();
+    const auto top = sys.spawn(troupe::supervisor({.name = "top", .strategy = troupe::strategy::rest_for_one})
+                                   .child<Server>({.name = "zero"}, static_cast<int>(manner::plain))
+                                   .child<Server>(spec, static_cast<int>(manner::has_child)));
+    const auto zero = *sys.find<Server>("zero"), one = *sys.find<Server>("one");
+    make_due(one, 10);
+    EXPECT(said("child stops"));  // its parent has died, and nothing runs in its place yet
+    crash(sys, zero);
+    const auto stopping = [&] {
+      const auto all = top.which_children();
+      return std::ranges::any_of(all, [](const auto& each) { return each.name == "one" && each.pid == 0; }) &&
+             std::ranges::any_of(all, [](const auto& each) { return each.name == "zero" && each.pid == 0; });
+    };
+    EXPECT(eventually(stopping));
+    set(child_over, 1);
+    EXPECT(pid_of(zero) > 0);
+    EXPECT(pid_of(one) > 0);
+  });
+}
+
 TEST_CASE("what the old process has spawned has ended before the new one starts, and is spawned anew there") {
   in_program<Server, Child>(quiet(0), [](troupe::system& sys) {
     auto one = spawn_server(sys, after_messages(10), manner::has_child);

@@ -355,6 +355,7 @@ struct Hasty : troupe::actor {
                                               return 0;
                                             }).code())));
     note("ask " + std::string(troupe::name(error_of([&] { return whom.ask(Pid{}).get(); }).code())));
+    note("spawn " + std::string(troupe::name(error_of([&] { return self().spawn<Ready>("two"), 0; }).code())));
     add(stood_by);
   }
   void on_start() override { whom.tell(Step{2}); }
@@ -363,13 +364,15 @@ struct Hasty : troupe::actor {
   ready whom;
 };
 
-TEST_CASE("a spare can neither tell nor ask before it has taken over; then it can") {
+TEST_CASE("a spare can neither tell, ask nor spawn before it has taken over; then it can") {
   in_program<Ready, Hasty>(quiet(10), [](troupe::system& sys) {
     auto one = sys.spawn<Ready>("one");
     auto hasty = sys.spawn<Hasty>(with_spares(1, "hasty"), one);
     EXPECT(eventually([] { return total(stood_by) == 1; }));
     EXPECT(noted("tell not_allowed"));
     EXPECT(noted("ask not_allowed"));
+    EXPECT(noted("spawn not_allowed"));
+    EXPECT(!sys.find<Ready>("two"));
     crash(sys, hasty);
     EXPECT(pid_of(hasty) > 0);
     EXPECT(eventually([] { return std::ranges::count(notes(), "2") == 2; }));
