@@ -58,6 +58,10 @@ expected<std::uint64_t> endpoint::ask(out_link& link, const detail::outgoing& wh
       if (tried) how = again();
     }
     if (how == put::done) return correlation;
+    if (how == put::to_copy) {
+      copy_payloads(what);
+      continue;
+    }
     if (how == put::failed) return tl::unexpected(why_closed(link, *why));
     if (tried) {
       if (auto room = wait_for_room(link, what, deadline, again, why); !room) return tl::unexpected(room.error());
@@ -72,9 +76,9 @@ expected<std::uint64_t> endpoint::ask(out_link& link, const detail::outgoing& wh
 /// While the program stops, its actors end too: what they leave undone is not news but the stop. If it stops because its
 /// supervisor gave up, a callee that died is news.
 expected<detail::reply_bytes> endpoint::or_stopping(expected<detail::reply_bytes> got) const {
-  const bool died = !got && got.error().code() == errc::outcome_unknown && stop_error_.code() != errc::gave_up;
+  const bool died = !got && got.error().code() == errc::outcome_unknown && stop_error().code() != errc::gave_up;
   const bool undone = died || (!got && got.error().code() == errc::closed);
-  if (undone && interrupted_) return tl::unexpected(stop_error_);
+  if (undone && interrupted_) return tl::unexpected(stop_error());
   return got;
 }
 
@@ -108,7 +112,7 @@ expected<detail::reply_bytes> endpoint::await_reply(std::uint64_t correlation) {
   }
   auto node = asks_.extract(correlation);
   if (node.mapped().result) return or_stopping(std::move(*node.mapped().result));
-  if (how == woke::stopping) return tl::unexpected(stop_error_);
+  if (how == woke::stopping) return tl::unexpected(stop_error());
   return tl::unexpected(error(errc::timeout, ask.link->name + " has not answered " + std::string(ask.message) +
                                                  " within its deadline"));
 }
@@ -132,7 +136,7 @@ std::optional<std::size_t> endpoint::await_any(std::span<const std::uint64_t> co
   }
   std::size_t first = 0;
   const woke how = wait(lock, until, [&] { return (first = first_settled(correlations)) < correlations.size(); });
-  if (how == woke::stopping) throw error(stop_error_);
+  if (how == woke::stopping) throw stop_error();
   if (how == woke::timeout) first = first_settled(correlations);
   if (first == correlations.size()) return std::nullopt;
   return first;
@@ -150,6 +154,7 @@ void endpoint::on_reply(std::uint64_t correlation, detail::reply_handler handler
   } else {
     deadlines_.emplace(found->second.deadline, correlation);
   }
+  if (pumping_) os::ring(parts_.doorbell);  // another thread sleeps, and knows of neither
 }
 
 void endpoint::forget_reply(std::uint64_t correlation) noexcept {

@@ -83,17 +83,21 @@ void endpoint::connected(incoming& frame) {
                      os::has_fixed_size(frame.fds[0], wire::cursor_bytes) &&
                      os::has_fixed_size(frame.fds[1], wire::hint_bytes) &&
                      os::has_fixed_size(frame.fds[2], wire::status_bytes);
-  if (got.what != wire::status::ok || !whole) {
+  const auto refused = [&](error why) {
     link.now = out_link::state::refused;
-    link.why = error(refusal(got.what), frame.text());
+    link.why = std::move(why);
     const std::lock_guard ranges(ranges_mutex_);
     lanes_.give(link.offset, wire::lane_bytes(link.ring_bytes));
-    return;
-  }
+  };
+  if (got.what != wire::status::ok || !whole) return refused(error(refusal(got.what), frame.text()));
   link.name = frame.text();
-  link.cursor = os::mapping(frame.fds[0], wire::cursor_bytes, os::access::read_only);
-  link.hints = os::mapping(frame.fds[1], wire::hint_bytes, os::access::read_write);
-  link.status = os::mapping(frame.fds[2], wire::status_bytes, os::access::read_only);
+  try {
+    link.cursor = os::mapping(frame.fds[0], wire::cursor_bytes, os::access::read_only);
+    link.hints = os::mapping(frame.fds[1], wire::hint_bytes, os::access::read_write);
+    link.status = os::mapping(frame.fds[2], wire::status_bytes, os::access::read_only);
+  } catch (const error& e) {
+    return refused(e);
+  }
   link.doorbell = std::move(frame.fds[3]);
   link.slot = got.slot;
   const auto* cursor = link.cursor.at<wire::cursor_slot>(wire::cursor_slots_offset) + got.slot;
@@ -117,9 +121,9 @@ expected<void> endpoint::connect_and_wait(out_link& link, bool asks, std::option
     return tl::unexpected(error(errc::connecting, "the first message to this actor waits for the supervisor: try again"));
   }
   const woke how = wait(lock, until, [&] { return link.now != out_link::state::connecting; });
-  if (how == woke::stopping) return tl::unexpected(stop_error_);
+  if (how == woke::stopping) return tl::unexpected(stop_error());
   if (link.now == out_link::state::up) return {};
-  return tl::unexpected(interrupted_ ? stop_error_ : link.why);
+  return tl::unexpected(interrupted_ ? stop_error() : link.why);
 }
 
 void endpoint::link_closed(const wire::answer& what, const std::string& why) {

@@ -76,7 +76,7 @@ std::optional<wire::exit> endpoint::exit_of(wire::identity_id process) {
 bool endpoint::await_exit(wire::identity_id process, std::optional<os::time_point> until) {
   std::unique_lock lock(mutex_);
   const woke how = wait(lock, until, [&] { return exits_.contains(process); });
-  if (how == woke::stopping) throw error(stop_error_);
+  if (how == woke::stopping) throw stop_error();
   return how == woke::ready;
 }
 
@@ -95,7 +95,7 @@ expected<incoming> endpoint::await_answer(std::uint64_t tag) {
   auto& slot = answers_[tag];
   const woke how = wait(lock, std::nullopt, [&] { return slot.has_value(); });
   auto node = answers_.extract(tag);
-  if (how != woke::ready) return tl::unexpected(stop_error_);
+  if (how != woke::ready) return tl::unexpected(stop_error());
   return std::move(*node.mapped());
 }
 
@@ -108,8 +108,10 @@ incoming endpoint::await_prompt_answer(std::uint64_t tag) {
 
 void endpoint::deposit(const detail::enclosure& what, wire::identity_id to, std::uint64_t position, std::uint64_t tag) {
   const wire::deposit body{what.number, to, position, tag, what.queue};
-  const int fds[] = {what.descriptor};
-  send(wire::frame::deposit, body, {}, std::span(fds, what.descriptor < 0 ? 0 : 1));
+  if (!what.descriptor) return send(wire::frame::deposit, body);
+  const int fds[] = {what.descriptor()};
+  if (fds[0] < 0) throw error(errc::not_allowed, "an end of a pipe that has been passed to another process already");
+  send(wire::frame::deposit, body, {}, fds);
 }
 
 os::fd endpoint::withdraw(detail::fd_token token) {
@@ -279,7 +281,7 @@ bool endpoint::wait_fds(std::span<const awaited_fd> what, std::optional<os::time
   watched_fds watched(*this, lock);
   for (const auto& each : what) watched.add(each);
   const woke how = wait(lock, until, [&] { return watched.any_ready() || (unless && unless()); });
-  if (how == woke::stopping) throw error(stop_error_);
+  if (how == woke::stopping) throw stop_error();
   return how == woke::ready;
 }
 
@@ -297,16 +299,18 @@ void endpoint::serve_once(std::optional<os::time_point> until, const std::functi
 }
 
 void endpoint::interrupt(error why) {
+  {
+    const std::lock_guard lock(stop_mutex_);
+    stop_error_ = std::move(why);
+  }
   interrupted_ = true;
-  stop_error_ = std::move(why);
   handed_over_.notify_all();
 }
 
+/// Without the mutex: whoever holds it may be waiting for the control thread, which calls this. The one who is woken
+/// wakes the others.
 void endpoint::interrupt_from_outside(error why) {
-  {
-    const std::lock_guard lock(mutex_);
-    interrupt(std::move(why));
-  }
+  interrupt(std::move(why));
   os::ring(parts_.doorbell);
 }
 
@@ -320,6 +324,10 @@ std::optional<os::time_point> endpoint::next_deadline() {
 
 void endpoint::watch(const os::fd& what, std::uint64_t key, std::uint8_t interests) {
   poller_.add(what, owner_key + key, interests);
+}
+
+void endpoint::watch_again(const os::fd& what, std::uint64_t key, std::uint8_t interests) {
+  poller_.change(what, owner_key + key, interests);
 }
 
 void endpoint::unwatch(const os::fd& what) noexcept { poller_.remove(what); }

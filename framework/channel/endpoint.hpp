@@ -159,6 +159,8 @@ class endpoint {
   /// Runs what on_reply left and is due; true: something ran. Loop thread, or any thread of main.
   bool run_callbacks(const std::function<void()>& after_each = {});
   bool callback_due();
+  /// The same, with the mutex held.
+  bool has_due() const noexcept { return !due_.empty(); }
 
   // ------------------------------------------------------------------------------------------- turns (loop thread)
   /// Records told from now on by this thread carry turn + 1.
@@ -187,7 +189,10 @@ class endpoint {
   /// The same, and makes a write to the doorbell, so that a thread in the poller sees it. The mutex is not held.
   void interrupt_from_outside(error why);
   /// Why waits end; errc::stopping unless interrupt() said otherwise.
-  error stop_error() const { return stop_error_; }
+  error stop_error() const {
+    const std::lock_guard lock(stop_mutex_);
+    return stop_error_;
+  }
   /// Waits are possible again: what on_stop does.
   void resume() noexcept;
   bool interrupted() const noexcept { return interrupted_; }
@@ -203,6 +208,8 @@ class endpoint {
 
   /// A descriptor of the owner's, served with the others; `ready` runs with the mutex held.
   void watch(const os::fd& what, std::uint64_t key, std::uint8_t interests);
+  /// What was watched `once`, and has been said, is said again.
+  void watch_again(const os::fd& what, std::uint64_t key, std::uint8_t interests);
   void unwatch(const os::fd& what) noexcept;
   /// Waits for a descriptor of the user's while the endpoint is served. False: `until` has come.
   bool wait_fd(int number, bool writable, std::optional<os::time_point> until);
@@ -227,7 +234,7 @@ class endpoint {
   bool callbacks_pending() const noexcept { return callbacks_.load(std::memory_order_relaxed) > 0; }
 
  private:
-  enum class put : std::uint8_t { done, full, outbox_full, failed };
+  enum class put : std::uint8_t { done, full, outbox_full, to_copy, failed };
   class wanted_room;
   struct asked {
     out_link* link;
@@ -262,6 +269,7 @@ class endpoint {
   expected<void> connect_and_wait(out_link& link, bool asks, std::optional<os::time_point> until);
   void hold(out_link& link, std::vector<block_ptr>&& blocks);
   void release_of(const out_link& link);
+  void copy_payloads(const detail::outgoing& what);
   put put_record(out_link& link, const detail::outgoing& what, const wire::request_part* request, bool stamped,
                  std::optional<error>& why);
   put put_in_outbox(out_link& link, const detail::outgoing& what, const wire::request_part* request, bool stamped,
@@ -302,6 +310,7 @@ class endpoint {
   bool pumping_ = false;
   unsigned followers_ = 0;
   std::atomic<bool> interrupted_{false};
+  mutable std::mutex stop_mutex_;  // innermost: the control thread takes it, and must wait for nobody
   error stop_error_{errc::stopping, "the program is being stopped"};
   bool poked_ = false;
   std::vector<std::byte> buffer_;

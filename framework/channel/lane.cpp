@@ -159,12 +159,6 @@ std::span<const std::byte> peer_memory::outbox(wire::block where) const noexcept
   return {map.data() + where.offset, static_cast<std::size_t>(where.bytes)};
 }
 
-wire::block record::block(std::size_t index) const noexcept {
-  wire::block copy{};
-  std::memcpy(&copy, blocks.data() + index * sizeof copy, sizeof copy);
-  return copy;
-}
-
 // ---------------------------------------------------------------------------------------------------- lane_reader
 
 bool lane_reader::plausible(std::uint64_t offset, std::uint32_t ring_bytes) noexcept {
@@ -266,6 +260,7 @@ lane_reader::state lane_reader::parse(std::uint64_t available, record& into) con
   if (header.blocks > wire::max_blocks || used + inside + blocks > header.bytes) return state::corrupt;
   into.body = {at + used, outside ? 0 : header.body_bytes};
   into.blocks = {at + used + inside, static_cast<std::size_t>(blocks)};
+  if (blocks > 0) std::memcpy(into.copied.data(), into.blocks.data(), into.blocks.size());
   if (!outside) return state::ready;
   if (header.blocks == 0) return state::corrupt;
   const wire::block body = into.block(header.blocks - 1U);

@@ -6,6 +6,7 @@
 /// Writer: write the record, then store the tail. Reader: load the tail, read the record, later store the head.
 /// A writer killed at any instruction has stored the tail or it has not, so a record is there whole or not at all.
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -108,15 +109,16 @@ struct peer_memory {
   std::map<std::uint32_t, std::shared_ptr<const os::mapping>> segments_;
 };
 
-/// A record as found in a lane. The header is a private copy; the body lies in shared memory.
+/// A record as found in a lane. Header and block descriptors are private copies; the body lies in shared memory.
 struct record {
   wire::record_header header;
   wire::request_part request;  ///< zeros for a tell
   std::uint64_t position = 0;
   std::uint64_t end = 0;
   std::span<const std::byte> body;    ///< in the ring or in the outbox
-  std::span<const std::byte> blocks;  ///< wire::block each, unaligned
-  wire::block block(std::size_t index) const noexcept;
+  std::span<const std::byte> blocks;  ///< the descriptors' place: wire::block each, unaligned
+  std::array<wire::block, wire::max_blocks> copied;
+  wire::block block(std::size_t index) const noexcept { return copied[index]; }
   std::size_t block_count() const noexcept { return blocks.size() / sizeof(wire::block); }
 };
 

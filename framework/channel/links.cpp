@@ -21,6 +21,10 @@ class endpoint::gathered final : public detail::attachments {
     return static_cast<std::uint32_t>(blocks.size() - 1);
   }
   std::span<const std::byte> attached(std::uint32_t) override { return {}; }
+  bool may_copy() override {
+    to_copy = true;
+    return false;
+  }
   void enclose(detail::enclosure what) override {
     for (const auto& each : enclosed) {
       if (each.number == what.number || (what.queue != 0 && each.queue == what.queue)) return;
@@ -29,7 +33,27 @@ class endpoint::gathered final : public detail::attachments {
   }
   std::vector<block_ptr> blocks;
   std::vector<detail::enclosure> enclosed;
+  bool to_copy = false;  // a payload is left out
 };
+
+namespace {
+
+/// Only makes payloads of others the sender's own.
+class copies final : public detail::attachments {
+ public:
+  std::uint32_t attach(block_ptr) override { return 0; }
+  std::span<const std::byte> attached(std::uint32_t) override { return {}; }
+  void enclose(detail::enclosure) override {}
+};
+
+}  // namespace
+
+/// No mutex is held: a place in the outbox may have to be waited for.
+void endpoint::copy_payloads(const detail::outgoing& what) {
+  copies along;
+  detail::writer nowhere(nullptr, 0, &along);
+  what.encode(what.body, nowhere);
+}
 
 // ------------------------------------------------------------------------------------------------------------ records
 
@@ -100,6 +124,7 @@ endpoint::put endpoint::put_record(out_link& link, const detail::outgoing& what,
   const std::size_t capacity = space.size() > prefix ? space.size() - prefix : 0;
   detail::writer body(space.data() + (capacity > 0 ? prefix : 0), capacity, &along);
   what.encode(what.body, body);
+  if (along.to_copy) return put::to_copy;
   if (along.blocks.size() >= wire::max_blocks) {
     why = error(errc::too_large, "a message may hold at most 15 payloads");
     return put::failed;
@@ -173,11 +198,15 @@ expected<void> endpoint::tell(out_link& link, const detail::outgoing& what, std:
   std::optional<error> why;
   const auto again = [&] { return put_record(link, what, nullptr, stamped, why); };
   for (;;) {
+    put how = put::full;
     {
       const std::lock_guard lock(link.mutex);
-      if (link.now == out_link::state::up || link.now == out_link::state::closed) {
-        if (again() == put::done) return {};
-      }
+      if (link.now == out_link::state::up || link.now == out_link::state::closed) how = again();
+    }
+    if (how == put::done) return {};
+    if (how == put::to_copy) {
+      copy_payloads(what);
+      continue;
     }
     if (why) return tl::unexpected(why_closed(link, *why));
     if (link.now == out_link::state::up) return wait_for_room(link, what, until, again, why);

@@ -76,7 +76,8 @@ bool mailbox::deliverable(inbound& lane, record& into) {
   lane.uncommitted = false;
   switch (lane.broken ? lane_reader::state::empty : lane.reader.peek(into)) {
     case lane_reader::state::ready:
-      lane.waiting_for_pipe = into.header.kind == wire::record_kind::request && !lane.reply_pipe && !lane.memory->dead;
+      lane.waiting_for_pipe = into.header.kind == wire::record_kind::request && !lane.reply_pipe && !lane.memory->dead &&
+                              os::to_ns(os::clock::now()) < into.request.deadline_ns;
       return !lane.waiting_for_pipe;
     case lane_reader::state::empty:
       lane.finished = final;

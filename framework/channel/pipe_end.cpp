@@ -153,7 +153,8 @@ detail::arrival pipe_end::receive(std::optional<os::time_point> until,
 
 void pipe_end::enclose(const os::fd& which, std::uint64_t number, detail::writer& to) {
   if (!which) return;
-  to.with()->enclose({number, which.get(), 0, [self = shared_from_this()] { self->pass(); }});
+  const auto self = shared_from_this();
+  to.with()->enclose({number, [self, &which] { return which ? which.get() : -1; }, 0, [self] { self->pass(); }});
 }
 
 void pipe_end::pass() noexcept {

@@ -81,12 +81,12 @@ std::shared_ptr<process_state> start_process(const packed_arguments& arguments) 
   const std::uint64_t tag = here.new_tag();
   for (const auto& each : arguments.enclosed) here.deposit(each, 0, 0, tag);
   here.send(wire::frame::process_start, wire::process{tag, arguments.bytes.size()}, {}, fds);
-  arguments.sent();
   auto got = here.await_answer(tag);
   if (!got) throw error(got.error());
   wire::answer answer{};
   got->take(answer);
   if (answer.what != wire::status::ok || got->fds.size() != 1) throw error(errc::spawn_failed, got->text());
+  arguments.sent();
   return std::make_shared<process_state>(answer.subject, static_cast<int>(answer.value), std::move(got->fds[0]));
 }
 

@@ -25,7 +25,8 @@ expected<void> queue_end::put(const detail::outgoing& what, std::optional<os::ti
   if (done.error().code() == errc::connecting) {
     // The supervisor answers at once, so this wait is not limited by the one for room.
     std::unique_lock lock(at_.mutex());
-    const auto how = at_.wait(lock, std::nullopt, [&] { return link.now != out_link::state::connecting; });
+    const auto answered = [&] { return link.now != out_link::state::connecting || link.why.code() == errc::full; };
+    const auto how = at_.wait(lock, std::nullopt, answered);
     if (how == endpoint::woke::stopping) return tl::unexpected(at_.stop_error());
   } else if (done.error().code() != errc::full || !until) {
     return done;
@@ -235,7 +236,7 @@ std::uint64_t queue_identity(const queue_ptr& of) { return use(of).identity(); }
 void queue_encode(const queue_ptr& which, writer& to) {
   const std::uint64_t identity = which ? which->identity() : 0;
   to.bytes(&identity, sizeof identity);
-  if (identity != 0 && to.with() != nullptr) to.with()->enclose({new_enclosure(), -1, identity, {}});
+  if (identity != 0 && to.with() != nullptr) to.with()->enclose({new_enclosure(), {}, identity, {}});
 }
 
 expected<void> queue_put(const queue_ptr& on, const outgoing& what, std::optional<time_point> until) {

@@ -96,7 +96,7 @@ expected<void> endpoint::wait_for_room(out_link& link, const detail::outgoing& w
     });
   }
   const std::lock_guard of_link(link.mutex);
-  if (how == woke::stopping) return tl::unexpected(stop_error_);
+  if (how == woke::stopping) return tl::unexpected(stop_error());
   if (how == woke::timeout) return tl::unexpected(full_error(link, what, last, until.has_value()));
   if (last == put::failed) return tl::unexpected(*why);
   if (last == put::full) return tl::unexpected(own_error(link));
@@ -165,7 +165,7 @@ std::shared_ptr<detail::outbox_block> endpoint::take_block(std::size_t bytes, st
   });
   if (why) throw error(*why);
   if (block->offset == 0) {
-    if (interrupted_) throw error(stop_error_);
+    if (interrupted_) throw stop_error();
     throw error(errc::full, "the outbox has no room for a payload of " + std::to_string(bytes) +
                                 " bytes: receivers have not read earlier ones yet");
   }

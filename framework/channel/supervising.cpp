@@ -76,28 +76,38 @@ answered call(wire::supervise_op what, std::uint64_t supervisor, child_key child
   return call(question{what, supervisor, child.id}, child.name);
 }
 
-/// What is enclosed with the arguments of actors that are about to be described: handed over, each under a tag.
+/// What is enclosed with the arguments of actors that are about to be described: deposited, each under a tag.
 class enclosures {
  public:
-  explicit enclosures(std::span<const packed_arguments* const> all) {
+  explicit enclosures(std::span<const packed_arguments* const> all) : all_(all.begin(), all.end()) {
     for (const auto* each : all) {
       tags_.push_back(each->enclosed.empty() ? 0 : here_.new_number());
       for (const auto& enclosed : each->enclosed) {
         here_.deposit(enclosed, 0, 0, tags_.back());
         numbers_.push_back(enclosed.number);
       }
-      each->sent();
     }
   }
-  const std::vector<std::uint64_t>& tags() const noexcept { return tags_; }
-  /// Closes what no actor has got, so that the other ends see it.
+  /// The supervisor keeps nothing that no actor has got.
   void take_back() const noexcept try {
     for (const auto number : numbers_) here_.withdraw({here_.incarnation(), number});
   } catch (const error&) {  // then the supervisor is gone, and everything with it
   }
 
+  /// `call`: what hands them over if it does not throw.
+  template <class Call>
+  auto with(Call call) const try {
+    auto result = call(tags_);
+    for (const auto* each : all_) each->sent();
+    return result;
+  } catch (...) {
+    take_back();
+    throw;
+  }
+
  private:
   channel::endpoint& here_ = channel::endpoint::current();
+  std::vector<const packed_arguments*> all_;
   std::vector<std::uint64_t> tags_, numbers_;
 };
 
@@ -121,26 +131,17 @@ std::uint64_t find_supervisor(const std::string& name) {
 started_child start_child(std::uint64_t supervisor, const tree_child& child, bool spawning) {
   std::vector<const packed_arguments*> arguments;
   for (const auto* each : channel::actors_of(child)) arguments.push_back(&each->arguments);
-  const enclosures along(arguments);
   const auto how = spawning ? wire::supervise_op::spawn : wire::supervise_op::start;
-  try {
-    return started(call(question{how, supervisor}, {}, channel::pack_child(child, along.tags())));
-  } catch (...) {
-    along.take_back();
-    throw;
-  }
+  return enclosures(arguments).with([&](const auto& tags) {
+    return started(call(question{how, supervisor}, {}, channel::pack_child(child, tags)));
+  });
 }
 
 started_child start_from_template(std::uint64_t supervisor, std::uint64_t further, const packed_arguments& arguments) {
   const packed_arguments* all[] = {&arguments};
-  const enclosures along(all);
-  const question asked{wire::supervise_op::start_from, supervisor, along.tags().front(), further};
-  try {
-    return started(call(asked, {}, arguments.bytes));
-  } catch (...) {
-    along.take_back();
-    throw;
-  }
+  return enclosures(all).with([&](const auto& tags) {
+    return started(call(question{wire::supervise_op::start_from, supervisor, tags.front(), further}, {}, arguments.bytes));
+  });
 }
 
 void terminate_child(std::uint64_t supervisor, child_key child) {
@@ -168,12 +169,9 @@ void reload(std::uint64_t supervisor, const tree_node& described) {
   std::vector<const packed_arguments*> arguments;
   for (const auto* each : channel::actors_of(whole)) arguments.push_back(&each->arguments);
   const enclosures along(arguments);
-  try {
-    call(question{wire::supervise_op::reload, supervisor}, {}, channel::pack_child(whole, along.tags()));
-  } catch (...) {
-    along.take_back();
-    throw;
-  }
+  along.with([&](const auto& tags) {
+    return call(question{wire::supervise_op::reload, supervisor}, {}, channel::pack_child(whole, tags));
+  });
   along.take_back();  // children that are known already keep the arguments that they have
 }
 

@@ -14,7 +14,8 @@ namespace {
 
 std::uint32_t to_epoll(std::uint8_t interests) {
   return ((interests & poller::read) != 0 ? std::uint32_t{EPOLLIN} : 0U) |
-         ((interests & poller::write) != 0 ? std::uint32_t{EPOLLOUT} : 0U);
+         ((interests & poller::write) != 0 ? std::uint32_t{EPOLLOUT} : 0U) |
+         ((interests & poller::once) != 0 ? std::uint32_t{EPOLLONESHOT} : 0U);
 }
 
 // Linux has it since 5.11, and containers may refuse it.

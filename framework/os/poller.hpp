@@ -21,7 +21,7 @@ inline time_point from_ns(std::uint64_t ns) { return time_point{std::chrono::nan
 /// An epoll of level-triggered descriptors, each known by a number of the caller's.
 class poller {
  public:
-  enum interest : std::uint8_t { read = 1, write = 2 };
+  enum interest : std::uint8_t { read = 1, write = 2, once = 4 };  ///< once: said once, then not before change()
   struct event {
     std::uint64_t key;
     bool readable;  ///< or hung up

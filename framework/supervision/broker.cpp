@@ -322,12 +322,14 @@ void control::on_ask_link(life& who, wire::identity_id to) {
 void control::join_link(identity& callee, in_lane& lane) {
   life* asker = find_life(lane.memory->incarnation);
   if (asker == nullptr || callee.consumer == nullptr) return;
+  lane.unjoined = true;
   try {
     auto [reading, writing] = os::make_pipe();
     send(*callee.consumer, wire::frame::reply_end, wire::reply_end{lane.sender, asker->id, lane.slot, 0}, {},
          {std::make_shared<os::fd>(std::move(writing))});
     send(*asker, wire::frame::link, wire::link{callee.id, callee.consumer->id}, {},
          {std::make_shared<os::fd>(std::move(reading)), callee.consumer->out});
+    lane.unjoined = false;
   } catch (const error& e) {
     log_line("no reply pipe between " + asker->of->name + " and " + callee.name + ": " + e.what());
   }

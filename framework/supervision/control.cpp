@@ -186,7 +186,8 @@ void control::on_timer() {
   look_for_due();
 }
 
-/// Bounds what a lost hint can cost: a sleeper with a deliverable record, a sender that wants room and has it.
+/// Bounds what a lost hint can cost: a sleeper with a deliverable record, a sender that wants room and has it; and what a
+/// lack of descriptors can: a request that waits for its reply pipe.
 void control::sweep() {
   for (auto& [id, each] : identities_) {
     if (!each->consumer && !each->active) continue;
@@ -197,6 +198,7 @@ void control::sweep() {
       channel::record ignored;
       if (sleeping && !deliverable) deliverable = reader.peek(ignored) == channel::lane_reader::state::ready;
       if (lane->doorbell && reader.owes_room() != 0) os::ring(*lane->doorbell);
+      if (lane->unjoined && !lane->memory->dead) join_link(*each, *lane);
     }
     if (deliverable) os::ring(*each->doorbell);
   }

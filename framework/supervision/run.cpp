@@ -142,7 +142,7 @@ void program::wait() {
 }
 
 bool program::poll(std::chrono::nanoseconds patience) {
-  const auto until = os::clock::now() + patience;
+  const auto until = detail::deadline_in(patience);
   for (;;) {
     if (run_between()) return true;
     endpoint_->serve_once(until);

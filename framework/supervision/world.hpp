@@ -123,6 +123,7 @@ struct in_lane {
   std::uint64_t start = 0;
   std::uint32_t ring_bytes = 0;
   bool asks = false;
+  bool unjoined = false;   // it asks, and no reply pipe could be made
   bool announced = false;  // to the present consumer
   bool closing = false;    // its sender has been told that the identity is closed
 };

@@ -36,7 +36,8 @@ class payload {
     to.bytes(&present, 1);
     if (!present) return;
     if (to.with() == nullptr) throw error(errc::not_allowed, "a payload travels in messages, not in replies or arguments");
-    const std::uint32_t index = to.with()->attach(own_block());
+    const bool can = block_ || to.with()->may_copy();
+    const std::uint32_t index = can ? to.with()->attach(own_block()) : 0;
     to.bytes(&index, sizeof index);
   }
   void troupe_decode(detail::reader& from) {

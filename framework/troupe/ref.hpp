@@ -49,7 +49,7 @@ class actor_ref {
   auto ask(M message, std::chrono::nanoseconds patience = default_patience) const {
     detail::require_handled<A, M>();
     using reply = typename decltype(detail::reply_type<A, M>())::type;
-    return asking<reply>(address_, std::move(message), std::chrono::steady_clock::now() + patience);
+    return asking<reply>(address_, std::move(message), detail::deadline_in(patience));
   }
 
   explicit operator bool() const noexcept { return address_.identity != 0; }

@@ -175,7 +175,7 @@ void loop::sleep() {
   // Another thread of this process may serve the endpoint and take in the ring or the frame that was meant to wake us.
   const std::uint64_t rings = endpoint_.rings();
   if (endpoint_.callback_due() || !mailbox_.prepare_sleep()) return;
-  endpoint_.serve_once(until, [&] { return has_noted_ || endpoint_.rings() != rings; });
+  endpoint_.serve_once(until, [&] { return has_noted_ || endpoint_.rings() != rings || endpoint_.has_due(); });
   mailbox_.woke();
   waited_awake_.slept(os::clock::now() - began);
 }
@@ -273,9 +273,10 @@ void loop::letter(const channel::inbound& lane, const channel::record& record, w
   endpoint_.send(wire::frame::letter,
                  wire::letter{record.position, record.header.message, mailbox_.owner(), lane.slot, reason}, why);
   // The head moves only when the supervisor has the letter: killed here, the record is judged like any other.
-  while (!kept_ || kept_->position != record.position || kept_->slot != lane.slot) {
-    apply_frames();
-    if (!kept_) endpoint_.serve_once(std::nullopt, [&] { return has_noted_.load(); });
+  // What comes may be about another letter, of a broken lane.
+  const auto is_kept = [&] { return kept_ && kept_->position == record.position && kept_->slot == lane.slot; };
+  for (apply_frames(); !is_kept(); apply_frames()) {
+    endpoint_.serve_once(std::nullopt, [&] { return has_noted_.load(); });
   }
 }
 
@@ -366,7 +367,7 @@ std::uint64_t loop::add_timer(std::chrono::nanoseconds first, std::chrono::nanos
   timers::message kept{message.message, std::vector<std::byte>(probe.size())};
   detail::writer to(kept.body.data(), kept.body.size());
   message.encode(message.body, to);
-  return timers_.add(os::clock::now() + first, period, std::move(kept));
+  return timers_.add(detail::deadline_in(first), period, std::move(kept));
 }
 
 }  // namespace troupe::worker

@@ -23,6 +23,8 @@ std::vector<std::byte> make_frame(wire::reply_kind kind, std::uint8_t flags, con
   return bytes;
 }
 
+// A handler that waits would find it writable again and again: nothing is written before it returns.
+constexpr std::uint8_t when_writable = os::poller::write | os::poller::once;
 constexpr std::size_t max_body = wire::max_reply_frame - sizeof(wire::reply_header);
 
 }  // namespace
@@ -42,6 +44,7 @@ void replies::value(const detail::deferral& to, std::uint64_t reply_type, const 
     return;
   }
   std::shared_ptr<detail::outbox_block> block;
+  release_read();  // what has been read by now makes room
   try {
     block = endpoint_.take_block(first.size(), os::clock::now());
   } catch (const error& e) {
@@ -110,7 +113,7 @@ void replies::submit(frame&& reply) {
 
 void replies::watch(channel::inbound& lane, outgoing_replies& link) {
   if (std::exchange(link.watching, true)) return;
-  endpoint_.watch(lane.reply_pipe, lane.slot, os::poller::write);
+  endpoint_.watch(lane.reply_pipe, lane.slot, when_writable);
   ++watched_;
 }
 
@@ -152,7 +155,7 @@ void replies::flush(std::uint32_t slot) {
   if (found == links_.end() || lane == nullptr) return;
   outgoing_replies& link = found->second;
   while (!link.waiting.empty() && write(*lane, link, link.waiting.front())) link.waiting.pop_front();
-  if (!link.waiting.empty()) return;
+  if (!link.waiting.empty()) return endpoint_.watch_again(lane->reply_pipe, slot, when_writable);
   unwatch(*lane, link);
   lane->parked = false;
   mailbox_.look_again(slot);

@@ -1,3 +1,8 @@
+#include <poll.h>
+
+#include <atomic>
+#include <thread>
+
 #include "process/common.hpp"
 
 using namespace tests;
@@ -60,6 +65,33 @@ struct Server : troupe::actor {
   std::vector<std::pair<troupe::deferred<int>, int>> waiting;
   int told = 0;
 };
+
+TEST_CASE("replies that fill the outbox follow each other if each has been read before the next is asked for") {
+  in_program<Server>([](troupe::system& sys) {
+    auto server = sys.spawn<Server>({.name = "server", .outbox_bytes = 4 << 20});
+    for (int i = 0; i < 4; ++i) EXPECT_EQ(server.ask(Bytes{40 << 20}).get().size(), std::size_t{40 << 20});
+  });
+}
+
+TEST_CASE("what another thread asks with then is called back in the thread that waits, with its answer or its timeout") {
+  in_program<Server>([](troupe::system& sys) {
+    auto server = sys.spawn<Server>("server");
+    EXPECT_EQ(server.ask(Square{2}).get(), 4);
+    for (int i = 0; i < 20; ++i) {
+      std::atomic<int> got = 0;
+      const auto back = [&](const troupe::expected<int>& answer) {
+        got = answer ? *answer : answer.error().code() == troupe::errc::timeout ? 1 : 2;
+      };
+      std::thread asker([&] {
+        ::poll(nullptr, 0, 5);  // main sleeps by then
+        i % 2 == 0 ? server.ask(Square{3}).then(back) : server.ask(Later{1}, 20ms).then(back);
+      });
+      while (got == 0) EXPECT(sys.poll(10s));
+      asker.join();
+      EXPECT_EQ(got.load(), i % 2 == 0 ? 9 : 1);
+    }
+  });
+}
 
 TEST_CASE("a reply of any size comes back whole") {
   in_program<Server>([](troupe::system& sys) {

@@ -132,7 +132,7 @@ TEST_CASE("a greeting comes through a pipe") {
   });
 }
 
-TEST_CASE("an end that was for an actor which was not started is closed") {
+TEST_CASE("an end that was moved to an actor which is not started is closed") {
   in_program<Clumsy>(quiet(), [](troupe::system& sys) {
     auto [first, first_out] = troupe::pipe<int>();
     sys.spawn<Clumsy>("one", std::move(first_out));
@@ -141,6 +141,31 @@ TEST_CASE("an end that was for an actor which was not started is closed") {
               troupe::errc::name_taken);
     EXPECT_EQ(error_of([&reader = reader] { return reader.recv(10s); }).code(), troupe::errc::closed);
     EXPECT(!first.recv(10ms));
+  });
+}
+
+TEST_CASE("a description that holds an end can be used once: from then on the end is elsewhere") {
+  in_program<SendsAtOnce>(quiet(), [](troupe::system& sys) {
+    auto [reader, writer] = troupe::pipe<int>();
+    const auto described =
+        troupe::supervisor({.name = "top"}).child<SendsAtOnce>({.name = "one"}, std::move(writer));
+    sys.spawn(described);
+    EXPECT_EQ(reader.recv(10s).value_or(0), 7);
+    EXPECT_EQ(error_of([&] { return sys.spawn(described), 0; }).code(), troupe::errc::not_allowed);
+  });
+}
+
+TEST_CASE("a description that holds an end can be used again if nothing was started from it") {
+  in_program<SendsAtOnce, Reads>(quiet(), [](troupe::system& sys) {
+    auto [reader, writer] = troupe::pipe<int>();
+    const auto described =
+        troupe::supervisor({.name = "top"}).child<SendsAtOnce>({.name = "one"}, std::move(writer));
+    const auto other = sys.spawn<Reads>("one");
+    EXPECT_EQ(error_of([&] { return sys.spawn(described), 0; }).code(), troupe::errc::name_taken);
+    sys.stop(other);
+    EXPECT(eventually([&] { return !sys.find<Reads>("one"); }));
+    sys.spawn(described);
+    EXPECT_EQ(reader.recv(10s).value_or(0), 7);
   });
 }
 

@@ -81,6 +81,14 @@ struct Sender : troupe::actor {
   using handles = troupe::handles<Pass, SendBlob>;
 };
 
+/// Passes on what it has received, without a copy of its own.
+struct Forwarder : troupe::actor {
+  explicit Forwarder(troupe::actor_ref<Sink> to) : to(to) {}
+  std::uint64_t on(const Frame& m) { return to.ask(m).get(); }
+  using handles = troupe::handles<std::uint64_t(Frame)>;
+  troupe::actor_ref<Sink> to;
+};
+
 TEST_CASE("a tell and an ask from main do not overtake each other") {
   in_program<Recorder>([](troupe::system& sys) {
     auto to = sys.spawn<Recorder>("recorder");
@@ -88,6 +96,16 @@ TEST_CASE("a tell and an ask from main do not overtake each other") {
       to.tell(Number{i});
       EXPECT_EQ(to.ask(Numbers{}).get(), range(1, i));
     }
+  });
+}
+
+TEST_CASE("a payload that was received is passed on in an ask") {
+  in_program<Sink, Forwarder>([](troupe::system& sys) {
+    auto by = sys.spawn<Forwarder>("forwarder", sys.spawn<Sink>("sink"));
+    auto body = sys.payload(1 << 20);
+    std::memset(body.data().data(), 7, body.size());
+    const auto sum = checksum(body.bytes());
+    EXPECT_EQ(by.ask(Frame{body, 5}).get(), sum + 5);
   });
 }
 

@@ -88,6 +88,7 @@ struct sent {
   std::uint32_t body_bytes = 0;
   std::uint64_t turn = 0;
   record_kind kind = record_kind::tell;
+  std::uint64_t deadline_ns = std::uint64_t{1} << 62;  // of a request: never
 
   std::uint32_t bytes() const {
     const std::uint64_t request = kind == record_kind::request ? sizeof(request_part) : 0;
@@ -98,7 +99,7 @@ struct sent {
     std::memcpy(at, &header, sizeof header);
     at += sizeof header;
     if (kind == record_kind::request) {
-      const request_part part{message + 1, message + 2};
+      const request_part part{message + 1, deadline_ns};
       std::memcpy(at, &part, sizeof part);
       at += sizeof part;
     }
@@ -106,7 +107,7 @@ struct sent {
   }
   /// Whether this is what has arrived.
   bool is(const record& got) const {
-    const request_part part = kind == record_kind::request ? request_part{message + 1, message + 2} : request_part{};
+    const request_part part = kind == record_kind::request ? request_part{message + 1, deadline_ns} : request_part{};
     bool same = got.header.bytes == bytes() && got.header.kind == kind && got.header.turn == turn &&
                 got.header.message == message && got.body.size() == body_bytes && got.block_count() == 0 &&
                 got.request.correlation == part.correlation && got.request.deadline_ns == part.deadline_ns &&

@@ -136,6 +136,14 @@ TEST_CASE("a request waits for its reply pipe, and with it what its sender told 
   CHECK_FALSE(a.lane().waiting_for_pipe);
 }
 
+TEST_CASE("a request whose deadline is over waits for no pipe, so nobody's later messages wait for it") {
+  box to;
+  peer a(to, 0, 10, 1);
+  a.tell({1, 0, 0, request, 1});
+  a.tell({2, 0});
+  CHECK(to.take_all() == numbers{1, 2});
+}
+
 TEST_CASE("a request of a dead asker waits for no pipe") {
   box to;
   peer a(to, 0, 10, 1);

@@ -54,9 +54,9 @@ std::shared_ptr<outbox_block> take_block(std::size_t bytes, std::optional<time_p
 /// it until the receiver has it, or the message is gone.
 struct enclosure {
   std::uint64_t number = 0;  ///< from new_enclosure(); with this incarnation it names a descriptor
-  int descriptor = -1;
+  std::function<int()> descriptor;  ///< -1: it has been handed over by now. None: it is the queue that is handed over
   std::uint64_t queue = 0;
-  std::function<void()> sent;  ///< called when the message is under way; keeps the descriptor open until then
+  std::function<void()> sent;  ///< called when the receiver will have it; keeps the descriptor open until then
 };
 std::uint64_t new_enclosure() noexcept;
 
@@ -65,6 +65,9 @@ class attachments {
  public:
   /// Sender: the block goes with the message; returns its index.
   virtual std::uint32_t attach(std::shared_ptr<const outbox_block> block) = 0;
+  /// Sender: whether a payload that lies in another's outbox may be copied into the own one now, which may wait. If not,
+  /// it is left out.
+  virtual bool may_copy() { return true; }
   /// Sender: the same again is the same. Nothing is handed over unless the message is sent.
   virtual void enclose(enclosure what);
   /// Receiver: the bytes of that block, in place; throws error(errc::corrupt) if there is none.

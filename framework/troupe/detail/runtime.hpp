@@ -27,7 +27,7 @@ class packed_arguments final : public attachments {
   std::uint32_t attach(std::shared_ptr<const outbox_block> block) override;
   std::span<const std::byte> attached(std::uint32_t index) override;
   void enclose(enclosure what) override;
-  /// What is enclosed is the supervisor's from now on.
+  /// Whoever they are for has started: what is enclosed is its.
   void sent() const;
 };
 
