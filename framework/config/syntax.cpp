@@ -37,11 +37,6 @@ std::size_t byte_of(std::string_view line, std::size_t letter) {
   return at;
 }
 
-std::size_t letters(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
 /// The value around a byte of a line: from behind the last `=`, `,` or `[` (of a list over several lines: the line's
 /// begin) to the next `,`, `}`, `]`, comment or end.
 struct span_of_value {

@@ -27,23 +27,61 @@ constexpr int most_repairs = 50;
 /// Of a key with points, `a.b.c`: the reader nests, and so does whoever walks what it has read.
 constexpr int most_points = 64;
 
-/// The reader recurses into keys of any length, so those are looked for before.
-std::optional<config_place> too_many_points(std::string_view text) {
-  int points = 0;
-  std::uint32_t line = 1, column = 0;
-  for (const char c : text) {
-    ++column;
-    if (c == '\n') {
-      ++line;
-      column = 0;
+/// Behind the quoted text that begins at `at`. One that is not closed ends with its line; after three quotes, with all.
+std::size_t end_of_quoted(std::string_view text, std::size_t at) {
+  const char quote = text[at];
+  const std::string fence(3, quote);
+  if (!text.substr(at).starts_with(fence)) {
+    for (std::size_t i = at + 1; i < text.size(); ++i) {
+      if (text[i] == '\n') return i;
+      if (text[i] == quote) return i + 1;
+      if (text[i] == '\\' && quote == '"') ++i;
     }
+    return text.size();
+  }
+  for (std::size_t i = at + 3; i < text.size(); ++i) {
+    if (text.substr(i).starts_with(fence)) {
+      const std::size_t last = std::min(text.find_first_not_of(quote, i), text.size());
+      return std::min(last, i + 5);  // two quotes more may belong to the text
+    }
+    if (text[i] == '\\' && quote == '"') ++i;
+  }
+  return text.size();
+}
+
+config_place place_in(std::string_view text, std::size_t at) {
+  const std::string_view before = text.substr(0, at);
+  const std::size_t line = before.rfind('\n') + 1;
+  return {0, static_cast<std::uint32_t>(1 + std::ranges::count(before, '\n')),
+          static_cast<std::uint32_t>(1 + letters(before.substr(line)))};
+}
+
+/// The reader nests keys of any length, so those are looked for before it reads.
+std::optional<std::size_t> too_many_points(std::string_view text) {
+  int points = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
     if (c == '.') {
-      if (++points > most_points) return config_place{0, line, column};
-    } else if (c == '\n' || c == '=' || c == ',' || c == '#') {
+      if (++points > most_points) return i;
+    } else if (c == '\n' || c == '=' || c == ',') {
       points = 0;
+    } else if (c == '#') {
+      i = std::min(text.find('\n', i), text.size()) - 1;
+    } else if (c == '"' || c == '\'') {
+      i = end_of_quoted(text, i) - 1;
     }
   }
   return std::nullopt;
+}
+
+/// To be asked before each reading: a repair can make names of what was a text.
+bool nests_too_deeply(const repairs& source, config_problems& problems) {
+  const auto point = too_many_points(source.text());
+  if (!point) return false;
+  const auto at = place_in(source.text(), *point);
+  problems.error(source.original(at.line, at.column),
+                 "a name with more than " + std::to_string(most_points) + " points: nested too deeply");
+  return true;
 }
 
 class converter {
@@ -123,16 +161,13 @@ void move_to(config_value& value, config_place at) {
 }  // namespace
 
 std::optional<config_value> read_toml(std::string_view text, config_problems& problems) {
-  if (const auto at = too_many_points(text)) {
-    problems.error(*at, "a name with more than " + std::to_string(most_points) + " points: nested too deeply");
-    return std::nullopt;
-  }
+  repairs source(text);
+  if (nests_too_deeply(source, problems)) return std::nullopt;
   if (const std::size_t zero = text.find('\0'); zero != text.npos) {
     const auto line = static_cast<std::uint32_t>(1 + std::ranges::count(text.substr(0, zero), '\n'));
     problems.error({0, line, 1}, "this is not text; it has a byte 0 in it");
     return std::nullopt;
   }
-  repairs source(text);
   source.repair_headers(problems);
   for (int tries = 0; tries <= most_repairs; ++tries) {
     const toml::parse_result parsed = toml::parse(std::string_view(source.text()));
@@ -140,6 +175,7 @@ std::optional<config_value> read_toml(std::string_view text, config_problems& pr
     const auto& failure = parsed.error();
     const auto at = failure.source().begin;
     if (!source.repair({at.line, at.column, failure.description()}, problems)) break;
+    if (nests_too_deeply(source, problems)) break;
   }
   return std::nullopt;
 }

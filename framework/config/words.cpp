@@ -88,6 +88,11 @@ std::optional<std::string_view> other_word(std::string_view written, std::span<c
 std::string alternatives(std::span<const std::string_view> words) { return joined(words, true, " or "); }
 std::string listed(std::span<const std::string_view> words) { return joined(words, false, ", "); }
 
+std::size_t letters(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
 std::string quote(std::string_view text) {
   static constexpr std::string_view digits = "0123456789abcdef";
   std::string shown = "\"";

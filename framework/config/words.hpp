@@ -23,6 +23,9 @@ std::string alternatives(std::span<const std::string_view> words);
 /// `a, b, c`
 std::string listed(std::span<const std::string_view> words);
 
+/// How many letters a text in UTF-8 has.
+std::size_t letters(std::string_view text);
+
 /// The text between double quotes, on one line, cut when it is long; whatever bytes it has.
 std::string quote(std::string_view text);
 

@@ -33,6 +33,34 @@ TEST_CASE("deep nesting is refused, not followed") {
           repeated("}", 20) + "\n");
 }
 
+TEST_CASE("deep nesting behind a text is seen, also where a repair has taken the text away") {
+  const std::string deep = "b" + repeated(".c", 400'000) + " = 1";
+  refuses("supervisor = { x = \"\"\"a\"\"\"\", " + deep + " }\n");
+  refuses("supervisor = { x = \"a\\\"\", " + deep + " }\n");
+  refuses("supervisor = { x = 'a\\', " + deep + " }\n");
+  refuses("[supervisor]\nx = yes \"\"\"\n" + deep + "\n");
+}
+
+TEST_CASE("points in comments and in texts nest nothing") {
+  const std::string points(65, '.');
+  for (const std::string quote : {"\"", "'", "\"\"\"", "'''"}) {
+    CAPTURE(quote);
+    const std::string text = quote + points + quote;
+    const scratch_file file("# " + points + "\n[supervisor]  # " + points +
+                            "\n[[supervisor.child]]\nname = \"a\"\nactor = \"Reader\"\nargs.path = " + text + "\n");
+    CHECK(say({"check", file.path()}).exit_code == 0);
+    const auto got = say({"run", file.path(), "--set", "supervisor.child.a.start_timeout=" + text});
+    CHECK(got.text.find("found the text \"...") != std::string::npos);
+  }
+}
+
+TEST_CASE("a name with too many points is said where it is, behind texts and letters of any kind") {
+  const scratch_file file("# \"\n[supervisor]\nname = '''\n\"'''  # '\nx = \"\\\"\"\n'ä.'.\"..\"" + repeated(".a", 64) +
+                          " = 1\n");
+  CHECK(say({"check", file.path()}).text ==
+        file.path() + ":6:" + std::to_string(10 + 2 * 63) + ": a name with more than 64 points: nested too deeply\n");
+}
+
 TEST_CASE("huge numbers, long lines and many errors are refused in bounded time") {
   refuses("[supervisor]\nmax_restarts = " + std::string(100'000, '9') + "\n");
   refuses("[supervisor]\nwithin = \"" + std::string(100'000, '9') + "s\"\n");
