@@ -217,8 +217,10 @@ std::string_view repairs::line(std::uint32_t number) const {
 
 config_place repairs::original(std::uint32_t line, std::uint32_t column) const {
   std::size_t at = column;
-  for (auto change = changes_.rbegin(); change != changes_.rend(); ++change) {
-    if (change->line == line && at >= change->column + change->put) at = at - change->put + change->taken;
+  const auto here = changes_.find(line);
+  if (here == changes_.end()) return {0, line, column};
+  for (auto change = here->second.rbegin(); change != here->second.rend(); ++change) {
+    if (at >= change->column + change->put) at = at - change->put + change->taken;
   }
   return {0, line, static_cast<std::uint32_t>(at)};
 }
@@ -226,7 +228,7 @@ config_place repairs::original(std::uint32_t line, std::uint32_t column) const {
 void repairs::replace(std::uint32_t number, std::size_t begin, std::size_t end, std::string_view by) {
   const std::string_view old = line(number);
   const auto offset = static_cast<std::size_t>(old.data() - text_.data());
-  changes_.push_back({number, letters(old.substr(0, begin)) + 1, letters(by), letters(old.substr(begin, end - begin))});
+  changes_[number].push_back({letters(old.substr(0, begin)) + 1, letters(by), letters(old.substr(begin, end - begin))});
   text_.replace(offset + begin, end - begin, by);
 }
 
@@ -250,11 +252,14 @@ void repairs::repair_headers(config_problems& problems) {
     if (name.empty()) {
       repaired += line;
     } else {
-      const std::string header = "[[" + std::string(name) + "]]";
-      problems.error({0, number, static_cast<std::uint32_t>(bare.find('[') + 1)},
-                     "a supervisor has a list of children, so each of them begins with two brackets; did you mean " +
-                         header + "?");
-      repaired += header + "\n";
+      const std::size_t begin = line.find('[');
+      const std::size_t behind = line.find(']') + 1;
+      problems.error({0, number, static_cast<std::uint32_t>(begin + 1)},
+                     "a supervisor has a list of children, so each of them begins with two brackets; did you mean [[" +
+                         std::string(name) + "]]?");
+      changes_[number].push_back({begin + 1, 1, 0});
+      repaired.append(line.substr(0, begin)).append("[").append(line.substr(begin, behind - begin)).append("]");
+      repaired += line.substr(behind);
     }
     if (toggles_long_text(bare)) in_long_text = !in_long_text;
     rest.remove_prefix(end);

@@ -2,9 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <troupe/detail/config_value.hpp>
 
@@ -49,7 +51,6 @@ class repairs {
 
  private:
   struct change {
-    std::uint32_t line;
     std::size_t column;      // of the first letter that was put in
     std::size_t put, taken;  // letters
   };
@@ -64,7 +65,7 @@ class repairs {
   bool repair_line_start(const syntax_error& error, detail::config_problems& problems);
 
   std::string text_;
-  std::vector<change> changes_;
+  std::map<std::uint32_t, std::vector<change>> changes_;  // by line, in the order of the repairs
 };
 
 }  // namespace troupe::config
