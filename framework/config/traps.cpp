@@ -95,7 +95,7 @@ class traps {
                             "work it is started again; transient starts it again only after a crash");
     }
     if (spec.restart != restart::temporary) return;
-    for (const std::string_view key : {"backoff", "budget", "standby"}) {
+    for (const std::string_view key : {"backoff", "budget", "standby", "recycle"}) {
       if (child.table->find(key) == nullptr) continue;
       problems_.warning(child.at(key), std::string(key) + ": " + quote(spec.name) +
                                            " is temporary, so it is never restarted and this says nothing");
