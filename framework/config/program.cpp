@@ -129,7 +129,7 @@ supervisor as_supervisor(const tree_node& node) {
 struct wanted {
   std::string file;
   std::vector<std::string> sets;
-  std::string log = "text";
+  std::string log;  ///< empty: what the program's own options say
 };
 
 void add_file_options(CLI::App& command, wanted& to) {
@@ -152,8 +152,10 @@ command run_or_check(const wanted& what, bool run, const classes_and_programs& k
   if (problems.errors() > 0) return {wrong_file_code, {}, {}};
   if (run) {
     options chosen = with_root(how, tree.top);
-    if (what.log != "text") chosen.log.wanted = what.log == "json";
-    if (what.log == "json") chosen.log.json = true;
+    if (!what.log.empty()) {
+      chosen.log.wanted = what.log != "none";
+      chosen.log.json = what.log == "json";
+    }
     return {0, as_supervisor(make_tree(tree.top)), chosen};
   }
   counted all;
@@ -173,9 +175,8 @@ command read_command(int argc, const char* const* argv, std::span<const config_c
   wanted what;
   auto* const run = app.add_subcommand("run", "Starts the tree of a file; ends with it, or at a signal");
   add_file_options(*run, what);
-  run->add_option("--log", what.log, "What the supervisor writes to standard error")
-      ->check(CLI::IsMember({"text", "json", "none"}))
-      ->capture_default_str();
+  run->add_option("--log", what.log, "What the supervisor writes to standard error; by default as the program says")
+      ->check(CLI::IsMember({"text", "json", "none"}));
   auto* const check = app.add_subcommand("check", "Says what is wrong, or looks wrong, with a file; starts nothing");
   add_file_options(*check, what);
   auto* const actors = app.add_subcommand("actors", "Lists the actor classes of this program and their config");

@@ -34,7 +34,7 @@ class captured {
 
 }  // namespace
 
-said say(const std::vector<std::string>& arguments) {
+said say(const std::vector<std::string>& arguments, const troupe::options& how) {
   static const std::vector<troupe::detail::config_class> classes{
       troupe::detail::class_of<Reader>(), troupe::detail::class_of<Parser>(), troupe::detail::class_of<Counter>(),
       troupe::detail::class_of<Import>()};
@@ -42,7 +42,7 @@ said say(const std::vector<std::string>& arguments) {
   for (const auto& each : arguments) argv.push_back(each.c_str());
   said result;
   const captured both;
-  result.wanted = troupe::detail::read_command(static_cast<int>(argv.size()), argv.data(), classes, nullptr, {});
+  result.wanted = troupe::detail::read_command(static_cast<int>(argv.size()), argv.data(), classes, nullptr, how);
   result.exit_code = result.wanted.exit_code;
   result.text = both.text();
   return result;

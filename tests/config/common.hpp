@@ -10,13 +10,13 @@
 
 namespace tests {
 
-/// What a program of the test actors does with its command line, short of running a tree.
+/// What a program of the test actors, with options of its own, does with its command line, short of running a tree.
 struct said {
   int exit_code = 0;
   std::string text;  ///< standard output and error, in the order of the writing
   troupe::detail::command wanted;
 };
-said say(const std::vector<std::string>& arguments);
+said say(const std::vector<std::string>& arguments, const troupe::options& how = {});
 
 std::string read(const std::string& path);
 /// The names of the .toml files in a folder of tests/config, sorted.

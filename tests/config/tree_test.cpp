@@ -169,4 +169,27 @@ TEST_CASE("the program ends with the supervisor of its file: the root allows no 
   CHECK(ends.wanted.tree->description().spec.restart == troupe::restart::transient);
 }
 
+TEST_CASE("--log wins over the program's own options, which hold without it") {
+  const auto log_with = [](const troupe::log_options& own, const std::vector<std::string>& more) {
+    troupe::options how;
+    how.log = own;
+    std::vector<std::string> arguments{"run", TESTS_CONFIG "/right/defaults.toml"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return say(arguments, how).wanted.how.log;
+  };
+  troupe::log_options json, none(false);
+  json.json = true;
+  json.lines_per_second = none.lines_per_second = 7;
+  for (const auto& own : {troupe::log_options(), json, none}) {
+    CHECK(log_with(own, {}).wanted == own.wanted);
+    CHECK(log_with(own, {}).json == own.json);
+    CHECK(log_with(own, {"--log", "text"}).wanted);
+    CHECK(!log_with(own, {"--log", "text"}).json);
+    CHECK(log_with(own, {"--log", "json"}).wanted);
+    CHECK(log_with(own, {"--log", "json"}).json);
+    CHECK(!log_with(own, {"--log", "none"}).wanted);
+    CHECK(log_with(own, {"--log", "text"}).lines_per_second == own.lines_per_second);
+  }
+}
+
 }  // namespace
