@@ -9,6 +9,7 @@
 
 #include <troupe/actor.hpp>
 #include <troupe/codec_cereal.hpp>
+#include <troupe/error.hpp>
 
 namespace troupe::actors {
 
@@ -18,8 +19,8 @@ class chaos : public troupe::actor {
  public:
   struct unleash {
     std::vector<std::string> victims;  ///< names of actors; one that does not exist is passed over
-    std::uint32_t least_ms = 20;       ///< between two kills
-    std::uint32_t most_ms = 50;
+    std::uint32_t least_ms = 20;       ///< between two kills: a random time of at least this
+    std::uint32_t most_ms = 50;        ///< and at most this, which is not less
     template <class Ar>
     void serialize(Ar& ar) {
       ar(victims, least_ms, most_ms);
@@ -29,7 +30,12 @@ class chaos : public troupe::actor {
 
   explicit chaos(std::uint64_t seed) : random_(seed) {}
 
+  /// Throws error(errc::not_allowed).
   void on(const unleash& what) {
+    if (what.least_ms > what.most_ms) {
+      throw error(errc::not_allowed, "chaos is to wait at least " + std::to_string(what.least_ms) +
+                                         " ms between two kills, and at most " + std::to_string(what.most_ms));
+    }
     what_ = what;
     next_.cancel();
     arm();

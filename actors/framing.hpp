@@ -13,7 +13,8 @@ namespace troupe::actors {
 /// Messages in a stream of bytes: lines, or frames that follow their length, as Erlang's ports have them.
 class framing {
  public:
-  /// "lines", "frames1", "frames2", "frames4", or "none". `most`: bytes of a message that is taken from the stream.
+  /// "lines", "frames1", "frames2", "frames4", or "none". `most`: bytes of a message that is taken from the stream, 1
+  /// or more. Throws error(errc::not_allowed).
   framing(const std::string& protocol, std::size_t most) : most_(most) {
     if (protocol.starts_with("frames") && protocol.size() == 7)
       length_bytes_ = static_cast<std::size_t>(protocol[6] - '0');
@@ -22,6 +23,7 @@ class framing {
       throw error(errc::not_allowed,
                   "there is no protocol \"" + protocol + "\": it is none, lines, frames1, frames2 or frames4");
     }
+    if (most == 0) throw error(errc::not_allowed, "max_message is 0, which no message fits into: it is 1 or more");
   }
 
   /// As it goes into the stream. Throws error(errc::too_large).

@@ -41,7 +41,8 @@ struct program_options {
   /// Bytes that may wait for the program to read its input; beyond it a message's handler waits this long, then fails.
   std::uint32_t max_pending = 1024 * 1024;
   std::chrono::milliseconds input_patience{5000};
-  /// Bytes of a line or frame that the program writes. A longer line comes in pieces, a longer frame is an error.
+  /// Bytes of a line or frame that the program writes, 1 or more. A longer line comes in pieces, a longer frame is an
+  /// error.
   std::uint32_t max_message = 1024 * 1024;
 
   template <class Ar>

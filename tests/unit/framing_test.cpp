@@ -63,3 +63,10 @@ TEST_CASE("a protocol that does not exist is refused") {
   for (const char* wrong : {"", "line", "frames3", "frames", "frames44"})
     CHECK_THROWS_AS(framing(wrong, 10), troupe::error);
 }
+
+TEST_CASE("a limit that no message fits into is refused, with every protocol") {
+  for (const char* protocol : {"none", "lines", "frames2"}) {
+    CHECK_THROWS_AS(framing(protocol, 0), troupe::error);
+    CHECK_NOTHROW(framing(protocol, 1));
+  }
+}
