@@ -98,7 +98,8 @@ TEST_CASE(
       for (int i = 0; i < 4; ++i) round();
       EXPECT(eventually([&] { return descriptors_of(::getpid()) == descriptors; }));
       EXPECT_EQ(mappings_of(::getpid()), mappings);
-      EXPECT(private_memory() < memory + 4 * 20 * 100);  // KiB: what the arguments of four rounds take
+      // KiB: what the arguments of four rounds take. A sanitizer keeps what has been freed.
+      if (slowness == 1) EXPECT(private_memory() < memory + 4 * 20 * 100);
     });
   }
 }
