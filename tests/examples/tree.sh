@@ -9,12 +9,16 @@ run 0 "$tree" check "$file"
 run 0 "$tree" actors
 expect '^Worker' out
 
+# A sanitizer's shadow memory does not fit into the file's limit, so no worker would start, and without it a leak goes on.
+changes=()
+[[ -z ${TROUPE_SANITIZE:-} ]] || changes=(--set "supervisor.child.pipeline.child.worker.limits={}")
+
 # fault KEY TEXT: types it, waits until the log says so, asks for the status and quits.
 fault() {
   local key=$1 text=$2 i
   : >"$work/out"
   : >"$work/err"
-  coproc service { timeout 60 "$tree" run "$file" >"$work/out" 2>"$work/err"; }
+  coproc service { timeout 60 "$tree" run "$file" "${changes[@]}" >"$work/out" 2>"$work/err"; }
   local pid=$service_PID to=${service[1]}
   printf '%s' "$key" >&"$to"
   for ((i = 0; i < 400; ++i)); do
@@ -29,5 +33,5 @@ fault() {
 
 fault c 'worker-1.* was killed by SIGABRT .* Crash'
 fault h 'worker-1.* was killed as hung: it had .*Hang'
-fault l 'worker-1.* ended by an exception: std::bad_alloc'
+[[ -n ${TROUPE_SANITIZE:-} ]] || fault l 'worker-1.* ended by an exception: std::bad_alloc'
 fault p 'dead letter.* Poison'
