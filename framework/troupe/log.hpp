@@ -14,9 +14,10 @@ enum class log_level : std::uint8_t {
   error,    ///< the supervisor gives up, or cannot do what it should
 };
 
-/// The log of the supervisor process: one line for each death, failed start and dead letter, and each line that a worker
-/// writes, with the actor's name and incarnation in front. `.log = false` is no log at all. One thread writes it; what
-/// waits for that thread is bounded, and what had to be left out is counted and said.
+/// The log of the supervisor process: one line for each death (of one that was asked for at level debug, unless its
+/// supervisor has given up), failed start and dead letter, and each line that a worker writes, with the actor's name and
+/// incarnation in front. `.log = false` is no log at all. One thread writes it; what waits for that thread is bounded, and
+/// what had to be left out is counted and said.
 struct log_options {
   bool wanted = true;
   bool json = false;                 ///< each line is one JSON object
