@@ -156,6 +156,39 @@ TEST_CASE("a first message for which no descriptor is left ends the program in o
   });
 }
 
+struct AskPid {
+  recorder whom;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ar(whom);
+  }
+};
+struct Asker : troupe::actor {
+  int on(AskPid m) {
+    const int pid = m.whom.ask(Pid{}, 20s).get();
+    add(0);
+    return pid;
+  }
+  using handles = troupe::handles<AskPid>;
+};
+
+TEST_CASE("a request for whose reply pipe there was no descriptor is answered when there is one again" * not_sanitized) {
+  in_program<Recorder, Asker>(quiet(0), [](troupe::system& sys) {
+    auto asker = sys.spawn<Asker>("asker");
+    EXPECT(asker.ask(AskPid{sys.spawn<Recorder>("first")}).get() > 0);
+    std::uint64_t late = 0;
+    for (std::size_t more = 0; more < 8; ++more) {
+      const auto callee = sys.spawn<Recorder>("callee " + std::to_string(more));
+      std::optional<few_descriptors> few(more);
+      auto asked = asker.ask(AskPid{callee}, 30s);
+      late += eventually([&] { return total(0) == more + 2; }, 100ms) ? 0 : 1;
+      few.reset();
+      EXPECT(asked.get() > 0);
+    }
+    EXPECT(late > 0);
+  });
+}
+
 TEST_CASE("two actors whose mailboxes are full and who tell each other end with full") {
   in_program<Pusher>([](troupe::system& sys) {
     auto one = sys.spawn<Pusher>({.name = "one", .lane_bytes = 4096});
