@@ -142,6 +142,23 @@ TEST_CASE("records that decode to nothing become dead letters, and descriptors o
   CHECK(ended.log.find("could not be decoded") != std::string::npos);
 }
 
+TEST_CASE("a lane that breaks beside a message that has no handler: both become dead letters, and their reader goes on") {
+  under_attack([](troupe::system& sys, bystanders& others) {
+    const auto lie = [] { publish({0, wire::record_kind::tell, wire::flag_body_in_outbox, 0, 0, 1, 0, 0}, {}); };
+    const auto stray = [] { publish({0, wire::record_kind::tell, 0, 0, 0, 12345, 16, 0}, {}); };
+    for (std::uint64_t round = 1; round <= 4; ++round) {
+      auto first = sys.spawn<Hostile>(disposable("first " + std::to_string(round)));
+      auto second = sys.spawn<Hostile>(disposable("second " + std::to_string(round)));
+      freeze(sys, others.left);  // so that it finds both at once
+      attack(first, round % 2 == 0 ? +stray : +lie);
+      attack(second, round % 2 == 0 ? +lie : +stray);
+      sys.send_signal(others.left, SIGCONT);
+      EXPECT(eventually([&] { return sys.count().dead_letters == 2 * round; }, 100s));
+      others.go_on();
+    }
+  });
+}
+
 TEST_CASE("its cursor page: heads and marks that no message has made") {
   under_attack([](troupe::system& sys, bystanders& others) {
     for (std::uint64_t round = 0; round < 3; ++round) {
