@@ -145,7 +145,7 @@ std::optional<std::size_t> endpoint::await_any(std::span<const std::uint64_t> co
 void endpoint::on_reply(std::uint64_t correlation, detail::reply_handler handler) {
   const std::lock_guard lock(mutex_);
   const auto found = asks_.find(correlation);
-  if (found == asks_.end()) return;
+  if (found == asks_.end()) throw error(errc::not_allowed, "the answer to this request has been taken already");
   found->second.handler = std::move(handler);
   callbacks_.fetch_add(1, std::memory_order_relaxed);
   if (found->second.result) {

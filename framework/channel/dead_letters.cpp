@@ -57,7 +57,18 @@ void encode_again(const void* what, writer& to) {
 
 }  // namespace
 
-std::vector<dead_letter> list_letters(std::uint64_t receiver) { return channel::endpoint::current().letters().list(receiver); }
+namespace {
+
+/// What this process has told a receiver that has ended becomes letters when this process says that it has heard of it.
+const channel::letter_reader& letters_by_now() {
+  auto& here = channel::endpoint::current();
+  here.serve_once(os::clock::now());
+  return here.letters();
+}
+
+}  // namespace
+
+std::vector<dead_letter> list_letters(std::uint64_t receiver) { return letters_by_now().list(receiver); }
 
 std::optional<opened_letter> read_letter(std::uint64_t number) { return channel::endpoint::current().letters().read(number); }
 
@@ -65,7 +76,7 @@ std::uint64_t purge_letters(std::uint64_t number, std::uint64_t receiver) {
   return channel::endpoint::current().purge_letters(number, receiver);
 }
 
-dead_letter_counts count_letters() { return channel::endpoint::current().letters().count(); }
+dead_letter_counts count_letters() { return letters_by_now().count(); }
 
 bool replay_letter(std::uint64_t number, time_point until) {
   const auto letter = read_letter(number);

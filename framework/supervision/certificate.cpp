@@ -37,6 +37,8 @@ void say_why_killed(certificate& made) {
   }
 }
 
+bool is_process(const life& dead) { return dead.of != nullptr && dead.of->role == wire::role::process; }
+
 /// The end itself: cause, sentence, and what the policy makes of it.
 void judge_end(certificate& made, const life& dead) {
   const os::exit_status& status = made.status;
@@ -62,6 +64,7 @@ void judge_end(certificate& made, const life& dead) {
   } else if (clean) {
     orderly(death_cause::ended, policy::exit_kind::normal, wire::down_kind::normal,
             dead.leaving == wire::leave::declined ? "did not want to run"
+            : is_process(dead)                    ? "ended"
             : dead.leaving                        ? "stopped itself"
                                                   : "exited with code 0");
   } else {

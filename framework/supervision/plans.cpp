@@ -1,6 +1,7 @@
 // Children that are described, on their way to a supervisor: names, mailboxes and memory exist before anything starts.
 
 #include <algorithm>
+#include <bit>
 #include <map>
 
 #include <troupe/supervisor.hpp>
@@ -135,6 +136,11 @@ expected<child_plan> control::plan_actor(const detail::tree_child& described, su
   const child_spec& spec = described.spec;
   if (spec.name.empty() || spec.name.size() > wire::max_name) {
     return tl::unexpected(error(errc::not_allowed, "an actor's name has 1 to " + std::to_string(wire::max_name) + " bytes"));
+  }
+  if (!std::has_single_bit(spec.lane_bytes) || spec.lane_bytes < (std::uint32_t{1} << wire::min_ring_log2) ||
+      spec.lane_bytes > (std::uint32_t{1} << wire::max_ring_log2)) {
+    return tl::unexpected(bad_spec(spec.name + ": lane_bytes is " + std::to_string(spec.lane_bytes) +
+                                   "; it is a power of two, from 4 KiB to 16 MiB"));
   }
   if (described.type == nullptr) return tl::unexpected(bad_spec(spec.name + " has no actor class"));
   if (&who != main_ && owned_by(who) >= wire::max_owned)

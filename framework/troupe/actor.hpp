@@ -16,6 +16,7 @@
 #include <troupe/deferred.hpp>
 #include <troupe/detail/context.hpp>
 #include <troupe/down.hpp>
+#include <troupe/error.hpp>
 #include <troupe/handles.hpp>
 #include <troupe/payload.hpp>
 #include <troupe/ref.hpp>
@@ -160,9 +161,11 @@ class actor {
   timer after(std::chrono::nanoseconds delay, const M& message) {
     return add_timer(delay, std::chrono::nanoseconds{0}, message);
   }
-  /// The same again and again, first after one period. Late ones are not made up for. `period` must be above 0.
+  /// The same again and again, first after one period. Late ones are not made up for. Throws error(errc::not_allowed)
+  /// unless `period` is above 0.
   template <class M>
   timer every(std::chrono::nanoseconds period, const M& message) {
+    if (period.count() <= 0) throw error(errc::not_allowed, "the period of a timer must be above 0");
     return add_timer(period, period, message);
   }
   /// Ends this actor when the handler has returned: a normal end.

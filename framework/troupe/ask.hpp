@@ -61,7 +61,8 @@ class [[nodiscard]] asking {
   }
 
   /// Calls `handler(expected<R>)` when the answer is there: in an actor on its loop, between messages; in main inside
-  /// system::wait(), system::poll() or a get(). Errors of sending arrive there too.
+  /// system::wait(), system::poll() or a get(). Errors of sending arrive there too. Throws error(errc::not_allowed) if
+  /// the answer has been taken already.
   template <class F>
   void then(F handler) {
     static_assert(std::is_invocable_v<F&, expected<R>>, "then takes a function of troupe::expected<Reply>");

@@ -122,6 +122,8 @@ dead_letter_counts count_letters();
 
 /// The program's dead letters, as main (`system::dead_letters()`) and every actor (`self().dead_letters()`) sees them.
 /// They lie in memory of the supervisor: they outlive receivers and senders, and end with the program. Any thread.
+/// What a receiver that has ended had not handled becomes letters as soon as each sender has heard of the end; one that is
+/// in the middle of a long handler hears of it when it waits or has returned.
 /// Each function throws error(errc::not_allowed) outside troupe::run, and errc::corrupt if the memory is not what it
 /// should be.
 class dead_letters {

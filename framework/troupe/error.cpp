@@ -21,7 +21,7 @@ struct words {
 constexpr std::array all = {
     words{"os", "a system call failed", ""},
     words{"full", "the mailbox has no room", "wait for longer, send less, or let more workers receive"},
-    words{"closed", "the receiver has ended for good", "it will not handle this message"},
+    words{"closed", "the receiver has ended for good", "nothing more goes to it or comes from it"},
     words{"too_large", "the message exceeds a limit that waiting does not change",
           "send it in parts or raise the limit"},
     words{"timeout", "the deadline has passed", "what was asked may still happen: ask again if that does no harm"},

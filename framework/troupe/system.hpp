@@ -81,7 +81,7 @@ class system {
   troupe::payload payload(std::size_t bytes) const {
     return troupe::payload(detail::take_block(bytes, std::chrono::steady_clock::now() + default_patience));
   }
-  /// Calls `handler` each time the actor ends or dies.
+  /// Calls `handler` each time the actor ends or dies. An actor has one handler: another call replaces it.
   template <class A>
   void monitor(const actor_ref<A>& other, std::function<void(const down&)> handler) {
     runtime_.monitor(other.identity(), std::move(handler));
@@ -120,7 +120,7 @@ class system {
 
   /// Since the program's start.
   struct counts {
-    std::uint64_t deaths = 0;        ///< workers that died or ended without having been asked to
+    std::uint64_t deaths = 0;        ///< workers that died or ended and had not been asked to stop; a kill counts
     std::uint64_t restarts = 0;
     /// Messages that will not be handled: dead_letters().count().total. Each is in the log with the reason.
     std::uint64_t dead_letters = 0;

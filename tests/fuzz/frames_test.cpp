@@ -197,12 +197,12 @@ TEST_CASE("a worker takes random frames from its supervisor, and ends only as it
     int status = 0;
     pid_t ended = 0;
     // A worker waits for room for what it says, so it is listened to.
-    const auto listen = [&](os::poller::interest until) {
+    const auto listen = [&, &control = control](os::poller::interest until) {
       drain(control);
       os::wait_ready(control.get(), until, os::clock::now() + 20ms);
       ended = ::waitpid(pid, &status, WNOHANG);
     };
-    const auto send = [&](const std::vector<std::byte>& bytes, std::span<const int> fds) {
+    const auto send = [&, &control = control](const std::vector<std::byte>& bytes, std::span<const int> fds) {
       while (os::send_packet(control, bytes, fds) == os::io::again && ended == 0) listen(os::poller::write);
     };
     for (unsigned i = 0; i < 1000 && ended == 0; ++i) {
