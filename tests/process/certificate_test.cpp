@@ -1,9 +1,9 @@
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
-#include <iostream>
 
 #include "process/common.hpp"
 
@@ -131,11 +131,12 @@ death_certificate die_of(const Message& message, const troupe::options& how = qu
     EXPECT(what.used.minor_faults > 0);
     troupe::detail::writer probe(nullptr, 0);
     what.troupe_encode(probe);
-    std::vector<std::byte> bytes(probe.size());
-    troupe::detail::writer to(bytes.data(), bytes.size());
+    std::string bytes(probe.size(), ' ');
+    troupe::detail::writer to(reinterpret_cast<std::byte*>(bytes.data()), bytes.size());
     what.troupe_encode(to);
-    std::cout << "certificate " << bytes.size() << "\n"
-              << std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()) << std::flush;
+    // At once: the log goes to the same file, and its lines may come between two writes.
+    const std::string whole = "certificate " + std::to_string(bytes.size()) + "\n" + bytes;
+    EXPECT_EQ(::write(STDOUT_FILENO, whole.data(), whole.size()), static_cast<ssize_t>(whole.size()));
     note(what.trace.empty() ? "no trace" : "trace");
     for (const auto& line : what.backtrace()) note("at " + line);
   });
