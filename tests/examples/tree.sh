@@ -13,22 +13,23 @@ expect '^Worker' out
 changes=()
 [[ -z ${TROUPE_SANITIZE:-} ]] || changes=(--set "supervisor.child.pipeline.child.worker.limits={}")
 
-# fault KEY TEXT: types it, waits until the log says so, asks for the status and quits.
+# fault KEY TEXT: types it, waits until the log says so, asks for the status until it is decided what happens, and quits.
 fault() {
-  local key=$1 text=$2 i
+  local key=$1 text=$2 decided='^menu.*: worker-1 .*: (restarted|restarts_later)$' i
   : >"$work/out"
   : >"$work/err"
   coproc service { timeout 60 "$tree" run "$file" "${changes[@]}" >"$work/out" 2>"$work/err"; }
   local pid=$service_PID to=${service[1]}
   printf '%s' "$key" >&"$to"
   for ((i = 0; i < 400; ++i)); do
-    if grep -Eq -- "$text" "$work/err"; then break; fi
+    if grep -Eq -- "$text" "$work/err" && grep -Eq -- "$decided" "$work/out"; then break; fi
+    printf 's' >&"$to"
     sleep 0.1 # tidy: allow sleep, because a file says nothing when it grows
   done
-  printf 'sq' >&"$to"
+  printf 'q' >&"$to"
   wait "$pid" || fail "the service ended with $?"
   expect "$text" err
-  expect '^menu.*: worker-1 .*: (restarted|restarts_later)$' out
+  expect "$decided" out
 }
 
 fault c 'worker-1.* was killed by SIGABRT .* Crash'
