@@ -55,10 +55,6 @@ void encode_again(const void* what, writer& to) {
   to.bytes(its.letter.body.data(), its.letter.body.size());
 }
 
-}  // namespace
-
-namespace {
-
 /// What this process has told a receiver that has ended becomes letters when this process says that it has heard of it.
 const channel::letter_reader& letters_by_now() {
   auto& here = channel::endpoint::current();

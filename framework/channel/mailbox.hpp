@@ -31,7 +31,7 @@ struct inbound {
   std::uint32_t room_told = 0;    ///< the sender's wait for room that has been answered with a ring
   std::uint64_t careful_until = 0;  ///< an earlier incarnation died over the record here: it and those before it go alone
   bool uncommitted = false;       ///< the record at the head waits for its turn
-  bool waiting_for_pipe = false;  ///< a request is at the head, and its reply pipe has not come yet
+  bool waiting_for_pipe = false;  ///< a request within its deadline is at the head, and its reply pipe has not come
   unsigned predecessors = 0;  ///< unfinished lanes of the sender's earlier incarnations: they come first
 };
 

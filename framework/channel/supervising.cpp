@@ -80,12 +80,11 @@ answered call(wire::supervise_op what, std::uint64_t supervisor, child_key child
 class enclosures {
  public:
   explicit enclosures(std::span<const packed_arguments* const> all) : all_(all.begin(), all.end()) {
-    for (const auto* each : all) {
-      tags_.push_back(each->enclosed.empty() ? 0 : here_.new_number());
-      for (const auto& enclosed : each->enclosed) {
-        here_.deposit(enclosed, 0, 0, tags_.back());
-        numbers_.push_back(enclosed.number);
-      }
+    try {
+      for (const auto* each : all) deposit(*each);
+    } catch (...) {
+      take_back();
+      throw;
     }
   }
   /// The supervisor keeps nothing that no actor has got.
@@ -106,6 +105,14 @@ class enclosures {
   }
 
  private:
+  void deposit(const packed_arguments& arguments) {
+    tags_.push_back(arguments.enclosed.empty() ? 0 : here_.new_number());
+    for (const auto& enclosed : arguments.enclosed) {
+      here_.deposit(enclosed, 0, 0, tags_.back());
+      numbers_.push_back(enclosed.number);
+    }
+  }
+
   channel::endpoint& here_ = channel::endpoint::current();
   std::vector<const packed_arguments*> all_;
   std::vector<std::uint64_t> tags_, numbers_;

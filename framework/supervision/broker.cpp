@@ -42,7 +42,8 @@ std::shared_ptr<os::fd> control::for_owner(const std::shared_ptr<os::fd>& doorbe
 
 void control::enqueue(life& to, std::vector<std::byte> bytes, std::vector<std::shared_ptr<os::fd>> fds) {
   if (to.now == life::stage::dead || !to.control_open) return;
-  if (&to == served_ && &to != main_ && to.queue.size() >= most_unread) return silence(to, "it asks and does not read the answers");
+  const bool floods = &to == served_ && to.queue.size() >= most_unread;
+  if (floods && &to != main_) return silence(to, "it asks and does not read the answers");
   to.queue.push_back({std::move(bytes), std::move(fds)});
   flush(to);
 }

@@ -242,7 +242,8 @@ void control::stop(policy::child_id id, shutdown how, bool comes_again) {
   post([this, id, how, comes_again] {
     identity* its = find_identity(id);
     if (its == nullptr) return;
-    its->active != nullptr ? stop_life(*its->active, how) : static_cast<void>(its->stop_unanswered = true);
+    if (its->active == nullptr) its->stop_unanswered = true;
+    if (its->active != nullptr) stop_life(*its->active, how);
     if (!comes_again) stop_spares(*its);
   });
 }

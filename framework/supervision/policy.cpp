@@ -83,8 +83,10 @@ bool turn::is_right(const input& in) {
 
 void turn::add(const input& in) {
   const std::size_t most = s_.flags.max_children;
-  if (is_simple() && most > 0 && s_.children.size() >= most) return say(in.call, result::too_many, "its supervisor has as many children as its max_children allows: " +
-                                                                                                std::to_string(most));
+  if (is_simple() && most > 0 && s_.children.size() >= most) {
+    return say(in.call, result::too_many,
+               "its supervisor has as many children as its max_children allows: " + std::to_string(most));
+  }
   launch(insert(std::get<start_child>(*in.source).child), in.call);
 }
 
