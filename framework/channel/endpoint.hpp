@@ -69,7 +69,7 @@ struct out_link {
   bool watched = false;
   std::shared_ptr<peer_memory> callee;
   wire::incarnation_id callee_incarnation = 0;
-  std::deque<std::vector<std::byte>> parked;  // replies: the first lies in a segment that has not come yet
+  std::vector<std::vector<std::byte>> parked;  // replies: the first lies in a segment that has not come yet
 };
 
 class endpoint {

@@ -1,6 +1,7 @@
 // Waiting for room: in a receiver's lane, or in this process's outbox.
 
 #include "channel/endpoint.hpp"
+#include "os/scheduling.hpp"
 
 namespace troupe::channel {
 
@@ -107,6 +108,8 @@ endpoint::woke endpoint::wait_awake_or_asleep(std::unique_lock<std::mutex>& lock
                                               const std::function<bool()>& settled) {
   if (for_room_.until([&] { return room_now(lock, link) && settled(); })) return woke::ready;
   const auto began = os::clock::now();
+  std::optional<os::modest_wakeup> modest;
+  if (!run_between) modest.emplace();  // else the user's code may run meanwhile, and start threads that would inherit it
   const woke how = wait(lock, until, settled);
   for_room_.slept(os::clock::now() - began);
   return how;
@@ -152,8 +155,10 @@ std::shared_ptr<detail::outbox_block> endpoint::take_block(std::size_t bytes, st
   }
   wanted_room wanted(*this);
   std::optional<error> why;
+  std::optional<os::modest_wakeup> modest;
   wait(lock, until, [&] {
     if (block->offset != 0) return true;
+    if (!modest && !run_between) modest.emplace();
     wanted.in_outbox();
     wanted.again();
     try {
