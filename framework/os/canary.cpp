@@ -2,7 +2,6 @@
 
 #include <linux/futex.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -10,12 +9,16 @@
 #include <climits>
 #include <utility>
 
+#include "os/scheduling.hpp"
+
 namespace troupe::os {
 
 namespace {
 
-// libc keeps the list of robust futexes that the kernel goes through when a thread ends; so the canary is a mutex.
-static_assert(sizeof(pthread_mutex_t) <= canary_bytes && sizeof(std::atomic<unsigned>) == 4);
+constexpr std::size_t apart = canary_bytes / canary_futexes;
+
+// libc keeps the list of robust futexes that the kernel goes through when a thread ends; so each is a mutex.
+static_assert(sizeof(pthread_mutex_t) <= apart && sizeof(std::atomic<unsigned>) == 4);
 
 unsigned* word_of(std::byte* place) noexcept {
   return reinterpret_cast<unsigned*>(&reinterpret_cast<pthread_mutex_t*>(place)->__data.__lock);
@@ -42,9 +45,7 @@ class no_signals {
   sigset_t before_;
 };
 
-}  // namespace
-
-void hold_canary(std::byte* place) noexcept {
+void hold(std::byte* place) noexcept {
   auto* mutex = reinterpret_cast<pthread_mutex_t*>(place);
   pthread_mutexattr_t robust;
   ::pthread_mutexattr_init(&robust);
@@ -57,35 +58,47 @@ void hold_canary(std::byte* place) noexcept {
   __atomic_fetch_or(word_of(place), FUTEX_WAITERS, __ATOMIC_RELEASE);
 }
 
+}  // namespace
+
+void hold_canary(std::byte* place) noexcept {
+  for (std::size_t each = 0; each < canary_futexes; ++each) hold(place + each * apart);
+}
+
 canary_watch::canary_watch(mapping memory, std::size_t offset, std::function<void()> gone)
     : memory_(std::move(memory)), offset_(offset), gone_(std::move(gone)) {
   const no_signals here;
-  thread_ = std::thread([this] { run(); });
+  for (std::size_t each = 0; each < canary_futexes; ++each) {
+    waiters_[each].thread = std::thread([this, each] { run(each); });
+  }
 }
 
 canary_watch::~canary_watch() {
   ending_ = true;
-  // A wake that comes just before the thread waits is lost: so until it has ended.
-  ending_.notify_one();
-  while (!ended_) {
-    futex(FUTEX_WAKE, word(), INT_MAX);  // those who wait in other processes look again and wait on
-    ::sched_yield();
+  for (std::size_t each = 0; each < canary_futexes; ++each) {
+    // A wake that comes just before the thread waits is lost: so until it has ended.
+    while (!waiters_[each].ended) {
+      futex(FUTEX_WAKE, word(each), INT_MAX);  // those who wait in other processes look again and wait on
+      give_way();
+    }
+    waiters_[each].thread.join();
   }
-  thread_.join();
 }
 
-const std::atomic<unsigned>& canary_watch::word() const noexcept {
-  return *reinterpret_cast<const std::atomic<unsigned>*>(word_of(memory_.data() + offset_));
+const std::atomic<unsigned>& canary_watch::word(std::size_t futex) const noexcept {
+  return *reinterpret_cast<const std::atomic<unsigned>*>(word_of(memory_.data() + offset_ + futex * apart));
 }
 
-void canary_watch::run() {
-  const unsigned held = word().load(std::memory_order_acquire);
+void canary_watch::run(std::size_t futex) {
+  processors::of(0).half(futex).give(0);
+  const auto& at = word(futex);
+  const unsigned held = at.load(std::memory_order_acquire);
   const bool by_somebody = (held & FUTEX_TID_MASK) != 0;
-  while (by_somebody && !ending_ && word().load(std::memory_order_acquire) == held) futex(FUTEX_WAIT, word(), held);
+  while (by_somebody && !ending_ && at.load(std::memory_order_acquire) == held) os::futex(FUTEX_WAIT, at, held);
   if (!ending_) gone_();
-  // The end of a thread takes time, on the processor that whoever was told may be waiting for.
-  ending_.wait(false);
-  ended_ = true;
+  // The end of a thread, or any code that has not run yet, takes time on the processor that whoever was told may be
+  // waiting for. So it goes on waiting as it has.
+  while (!ending_) os::futex(FUTEX_WAIT, at, at.load(std::memory_order_acquire));
+  waiters_[futex].ended = true;
 }
 
 }  // namespace troupe::os

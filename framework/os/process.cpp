@@ -94,10 +94,11 @@ namespace {
 constexpr std::size_t most_tasks = 64;
 constexpr unsigned long exiting = 4;  // PF_EXITING: the task has left user mode for good
 
-/// Fields 9, 20 and 52 of a stat file of /proc.
+/// Fields 9, 20, 39 and 52 of a stat file of /proc.
 struct task_stat {
   unsigned long flags = 0;
   int threads = 0;
+  int processor = -1;
   int exit_code = 0;  // as in wait(2)
 };
 
@@ -114,6 +115,7 @@ std::optional<task_stat> read_task(const fd& stat) {
     if (at == nullptr) break;
     if (field == 9) its.flags = std::strtoul(at, nullptr, 10);
     if (field == 20) its.threads = std::atoi(at);
+    if (field == 39) its.processor = std::atoi(at);
     if (field == 52) its.exit_code = std::atoi(at);
   }
   return its;
@@ -137,7 +139,7 @@ bool all_exiting(const std::string& process) {
 
 }  // namespace
 
-std::optional<exit_status> ending_of(int pid) noexcept {
+std::optional<ending> ending_of(int pid) noexcept {
   try {
     const std::string process = "/proc/" + std::to_string(pid);
     const fd stat = open_stat(process);
@@ -146,7 +148,8 @@ std::optional<exit_status> ending_of(int pid) noexcept {
     const auto its = read_task(stat);
     if (!its || (its->threads != 1 && !all_exiting(process))) return std::nullopt;
     const int signal = its->exit_code & 0x7f;
-    return exit_status{signal == 0 ? its->exit_code >> 8 & 0xff : -1, signal, (its->exit_code & 0x80) != 0};
+    const exit_status how{signal == 0 ? its->exit_code >> 8 & 0xff : -1, signal, (its->exit_code & 0x80) != 0};
+    return ending{how, its->processor};
   } catch (const error&) {
     return std::nullopt;
   }

@@ -31,10 +31,14 @@ struct exit_status {
 fd open_pidfd(int pid);
 /// Takes the exit status of a dead child. None: it has not died yet. Status unknown (someone else reaped it): code -1.
 std::optional<exit_status> reap(const fd& pidfd) noexcept;
+struct ending {
+  exit_status status;
+  int processor = -1;  ///< that is busy with taking its memory apart; -1: not known
+};
 /// How a child has ended that runs no instruction any more, in no thread, although its memory is still being taken apart
 /// and it cannot be reaped yet; code 0 also if /proc does not tell. None: it runs, or it has more than 64 threads.
 /// The caller has not reaped it, and looks at its pidfd afterwards: if that is readable, this may be about another.
-std::optional<exit_status> ending_of(int pid) noexcept;
+std::optional<ending> ending_of(int pid) noexcept;
 /// Reaps a dead child that was made with exit signal 0 and that `known` does not know. Looks at one child: where a known
 /// one is dead too, call again when that one has been reaped.
 void reap_unknown(const std::function<bool(int pid)>& known);

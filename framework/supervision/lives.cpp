@@ -219,6 +219,7 @@ void control::on_death(life& who) {
   if (!status) return;
   if (who.now == life::stage::dead || who.spare) {
     identity& of = *who.of;
+    if (!who.spare) of.busy_processor = -1;
     hear(who);
     who.spare ? on_spare_death(who, certify(who, *status).text) : forget_life(who);
     return remove_if_done(of);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "os/process.hpp"
+#include "os/scheduling.hpp"
 #include "supervision/control.hpp"
 #include "supervision/log.hpp"
 
@@ -45,7 +46,8 @@ bool wants_spare(const identity& of) {
 // ----------------------------------------------------------------------------------------------------------- takeover
 
 /// The spare becomes its child's next process. Nothing else runs the identity now: its last process has been judged, or
-/// has been told to leave and has left. What follows is as after a boot: ready, or a failed start.
+/// has been told to leave and has left. What follows is as after a boot: ready, or a failed start. Which processors it
+/// may run on is its own business again when it has been let go.
 void control::activate(identity& of, life& spare) {
   std::erase(of.spares, &spare);
   spare.spare = false;
@@ -54,7 +56,11 @@ void control::activate(identity& of, life& spare) {
   of.active = &spare;
   of.page().pid.store(static_cast<std::uint32_t>(spare.pid), std::memory_order_relaxed);
   of.page().attention.store(spare.frames_sent, std::memory_order_relaxed);
+  // The last one's memory is being taken apart there, and the kernel would leave a spare that it wakes there waiting.
+  if (of.busy_processor >= 0) os::processors::of(spare.pid).without(of.busy_processor).give(spare.pid);
   let_go(spare);
+  // On any other processor the spare may be waiting for this thread.
+  if (os::own_processor() != of.busy_processor) os::give_way();
 }
 
 /// The one that has waited longest; none: no spare is ready.
@@ -168,13 +174,14 @@ void control::look_at_suspects(os::time_point now) {
   for (const auto id : due) {
     life* who = find_life(id);
     const auto how = who == nullptr ? std::nullopt : os::ending_of(who->pid);
-    const bool ended_well = how && how->signal == 0 && how->code == 0;  // or it is not told how: the pidfd will
+    const bool ended_well = how && how->status.signal == 0 && how->status.code == 0;  // or it is not told how: the pidfd will
     if (who == nullptr || ended_well || os::wait_ready(who->pidfd.get(), os::poller::read, now)) {
       suspects_.erase(id);
     } else if (how) {
       suspects_.erase(id);
       who->dying = true;
-      died(*who, *how);
+      who->of->busy_processor = how->processor;
+      died(*who, how->status);
     } else if (const auto pause = pause_before_look(++suspects_[id].looks)) {
       suspects_[id].look_at = now + *pause;
     } else {

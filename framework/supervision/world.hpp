@@ -177,6 +177,7 @@ struct identity {
   life* active = nullptr;    // the process that runs it
   std::vector<life*> spares;
   refill refilling;
+  int busy_processor = -1;   // with taking the memory of its last process apart; -1: none, or not known
   std::uint32_t lives = 0;   // all that are not reaped yet
   life* consumer = nullptr;  // the process that reads the mailbox: `active`, or the one that took the queue
   std::vector<std::unique_ptr<in_lane>> lanes;  // in the order in which they were made

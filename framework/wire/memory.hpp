@@ -55,11 +55,11 @@ struct out_header {
   incarnation_id incarnation;
   alignas(64) std::atomic<std::uint64_t> turn;  ///< the last committed turn; 0: none
   alignas(64) commit_record commits[2];
-  /// A robust futex (os/canary.hpp) that the incarnation holds if its child has spares: the kernel lets go of it at the
+  /// Robust futexes (os/canary.hpp) that the incarnation holds if its child has spares: the kernel lets go of them at the
   /// death, before it takes the process's memory apart. A hint: a stray store looks the same.
-  alignas(64) std::byte canary[64];
+  alignas(64) std::byte canary[128];
 };
-static_assert(sizeof(out_header) == 320 && offsetof(out_header, turn) == 64 && offsetof(out_header, commits) == 128 &&
+static_assert(sizeof(out_header) == 384 && offsetof(out_header, turn) == 64 && offsetof(out_header, commits) == 128 &&
               offsetof(out_header, canary) == 256);
 
 /// A lane: this header, then `ring_bytes` of ring (a power of two). Record at position p lies at ring offset

@@ -164,7 +164,7 @@ bool loop::turn_of_timers() {
 }
 
 void loop::sleep() {
-  watch_.reset();
+  if (watch_ && mailbox_.page().handled.load(std::memory_order_relaxed) != handled_at_takeover_) watch_.reset();
   if (waited_awake_.until([this] { return something_came(); })) return;
   const auto began = os::clock::now();
   std::optional<os::time_point> until = timers_.next();

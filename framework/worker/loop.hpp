@@ -121,7 +121,9 @@ class loop final : public detail::worker_context {
   bool go_ = false;
   std::string said_at_start_;
   bool spare_ = false;  // not the child's process yet
-  std::optional<os::canary_watch> watch_;  // kept until there is time to end its thread
+  // Ending its threads takes time, which the first message after a takeover is not to wait for.
+  std::optional<os::canary_watch> watch_;
+  std::uint64_t handled_at_takeover_ = 0;
   std::optional<wire::slot_position> kept_;  // the last letter that the supervisor has
   std::optional<stop_reason> stop_;
   bool look_ = false;        // guarded by the endpoint's mutex

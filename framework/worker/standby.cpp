@@ -1,18 +1,23 @@
 // A spare's life until it is let go: it is constructed, waits, and watches the process that it stands by for.
 
+#include "os/scheduling.hpp"
 #include "worker/loop.hpp"
 
 namespace troupe::worker {
 
 void loop::stand_by() {
   actor_->on_standby();
+  const os::processors its_own = os::processors::of(0);
   endpoint_.send(wire::frame::standing_by, wire::nothing{});
   wait_until([this] { return go_ || stop_; });
   if (!go_) {
     actor_.reset();
     leave(control_copy_, wire::leave::shutdown, "");
   }
+  // The supervisor has chosen where it wakes; from here on it runs where it may.
+  its_own.give(0);
   spare_ = false;
+  handled_at_takeover_ = mailbox_.page().handled.load(std::memory_order_relaxed);
   endpoint_.take_over();
 }
 

@@ -27,6 +27,7 @@ struct Fill {
   std::uint64_t mib;
 };
 struct WasSpare {};
+struct Processors {};
 struct Step {
   static constexpr auto delivery = troupe::redeliver{troupe::unlimited};
   int number;
@@ -57,6 +58,12 @@ struct Ready : troupe::actor {
   void on(Step m) { note(std::to_string(m.number) + (self().attempt() > 1 ? " again" : "")); }
   int on(Pid) { return ::getpid(); }
   bool on(WasSpare) { return was_spare; }
+  /// That it may run on.
+  int on(Processors) {
+    cpu_set_t all{};
+    ::sched_getaffinity(0, sizeof all, &all);
+    return CPU_COUNT(&all);
+  }
   void on(Abort) { std::abort(); }
   void on(Fill m) { ballast.assign(m.mib << 20, 'b'); }
   /// A stray store, in the worst case: it looks like the kernel's, and those who watch are woken.
@@ -77,7 +84,7 @@ struct Ready : troupe::actor {
     tid.wait(0);
     return tid;
   }
-  using handles = troupe::handles<Step, Pid, WasSpare, Abort, Fill, Scribble, Scribbled, StartThread>;
+  using handles = troupe::handles<Step, Pid, WasSpare, Processors, Abort, Fill, Scribble, Scribbled, StartThread>;
   std::string ballast;
   bool was_spare = false;
 };
@@ -145,6 +152,21 @@ TEST_CASE("a spare takes over when its actor's process is killed, and another on
     EXPECT(static_cast<pid_t>(total(spare_pid)) != spare);
     EXPECT_EQ(sys.count().restarts, 1UL);
     EXPECT(eventually([&] { return sys.count().workers == 2; }));
+  });
+}
+
+TEST_CASE("a spare that has taken over may run on all processors that its actor may run on") {
+  in_program<Ready>(quiet(10), [](troupe::system& sys) {
+    auto one = sys.spawn<Ready>(with_spares(1));
+    const int before = one.ask(Processors{}).get();
+    for (std::uint64_t takeover = 1; takeover <= 3; ++takeover) {
+      expect_stood_by(sys, takeover);
+      const auto spare = static_cast<pid_t>(total(spare_pid));
+      ::kill(pid_of(one), SIGKILL);
+      EXPECT(eventually([&] { return total(active_pid) == static_cast<std::uint64_t>(spare); }));
+      EXPECT_EQ(one.ask(Processors{}).get(), before);
+    }
+    return 0;
   });
 }
 
