@@ -384,8 +384,12 @@ bool repairs::repair(const syntax_error& error, config_problems& problems) {
   }
   if (repair_key_twice(error, problems)) return true;
   if (problems.errors() > before) return false;
-  const bool has_key = !key_of(line(error.line)).empty();
-  const bool in_value = !says(error, "key-value pair") && !says(error, "root table") && !says(error, "table header");
+  const std::string_view whole = line(error.line);
+  const bool has_key = !key_of(whole).empty();
+  const bool in_header = says(error, "table header") ||
+                         (says(error, "parsing key") && trimmed(whole).starts_with('[') &&
+                          whole.substr(0, byte_of(whole, error.column)).find_first_of("={") == whole.npos);
+  const bool in_value = !says(error, "key-value pair") && !says(error, "root table") && !in_header;
   const bool repaired = (has_key || in_value) && repair_value(error, problems);
   if (problems.errors() == before && repair_line_start(error, problems)) return true;
   if (problems.errors() == before) problems.error(at, "this is no TOML: " + std::string(after(error.what, "parsing ")));

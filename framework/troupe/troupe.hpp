@@ -1,7 +1,8 @@
 #pragma once
 
 /// Everything that an actor program needs. For small compile times include what you use: actor.hpp, system.hpp,
-/// ref.hpp, task.hpp, process.hpp, pipe.hpp, queue.hpp; codec_cereal.hpp only where messages hold more than plain bytes.
+/// ref.hpp, task.hpp, process.hpp, pipe.hpp, queue.hpp, watch.hpp; codec_cereal.hpp only where messages hold more than
+/// plain bytes. Programs whose tree is in a file include main.hpp besides.
 
 #include <troupe/actor.hpp>
 #include <troupe/byte_count.hpp>
@@ -20,3 +21,4 @@
 #include <troupe/supervisor_ref.hpp>
 #include <troupe/system.hpp>
 #include <troupe/task.hpp>
+#include <troupe/watch.hpp>

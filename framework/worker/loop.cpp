@@ -356,6 +356,11 @@ void loop::fail_deferred(const detail::deferral& to, std::string_view text) {
   replies_.text(to, wire::reply_kind::failure, text);
 }
 
+void loop::drop_deferred(const detail::deferral& to) noexcept {
+  if (!actor_ || !replies_.settle(to)) return;
+  replies_.text(to, wire::reply_kind::failure, name_ + " has deferred the answer and dropped it");
+}
+
 std::uint64_t loop::add_timer(std::chrono::nanoseconds first, std::chrono::nanoseconds period,
                               const detail::outgoing& message) {
   if (type_.find(message.message) == nullptr) {
@@ -379,6 +384,10 @@ worker_context& context() {
     throw error(errc::not_allowed, "self() and timers belong to an actor that runs in its worker process");
   }
   return *worker::the_context;
+}
+
+void drop_deferred(const deferral& to) noexcept {
+  if (worker::the_context != nullptr) worker::the_context->drop_deferred(to);
 }
 
 }  // namespace troupe::detail

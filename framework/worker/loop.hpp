@@ -43,6 +43,7 @@ class loop final : public detail::worker_context {
   void reply_deferred(const detail::deferral& to, std::uint64_t reply_type, const void* body,
                       replies::encoder encode) override;
   void fail_deferred(const detail::deferral& to, std::string_view text) override;
+  void drop_deferred(const detail::deferral& to) noexcept override;
   std::uint64_t add_timer(std::chrono::nanoseconds first, std::chrono::nanoseconds period,
                           const detail::outgoing& message) override;
   void cancel_timer(std::uint64_t timer) noexcept override { timers_.cancel(timer); }

@@ -29,8 +29,8 @@ class replies {
   void text(const detail::deferral& to, wire::reply_kind kind, std::string_view text);
   /// The reply to a request comes later; its asker waits until `deadline_ns`.
   void defer(const detail::deferral& to, std::uint64_t deadline_ns);
-  /// It comes now.
-  void settle(const detail::deferral& to) noexcept { deferred_.erase({to.incarnation, to.correlation}); }
+  /// It comes now, or never. False: nobody waits for it.
+  bool settle(const detail::deferral& to) noexcept { return deferred_.erase({to.incarnation, to.correlation}) > 0; }
   /// Until when somebody waits for a deferred reply, the first of them; none: nobody does.
   std::optional<os::time_point> owed_until();
   void hold() noexcept { holding_ = true; }

@@ -18,6 +18,8 @@ struct Square {
 struct Later {
   int value;
 };
+struct Forget {};
+struct ForgetAll {};
 struct Flush {};
 struct Divide {
   double by, what;
@@ -40,6 +42,12 @@ struct Server : troupe::actor {
     waiting.emplace_back(self().defer<int>(), m.value);
     return waiting.back().first;
   }
+  troupe::deferred<int> on(Forget) { return self().defer<int>(); }
+  int on(ForgetAll) {
+    const int count = static_cast<int>(waiting.size());
+    waiting.clear();
+    return count;
+  }
   int on(Flush) {
     const int count = static_cast<int>(waiting.size());
     for (auto i = waiting.rbegin(); i != waiting.rend(); ++i) {
@@ -61,7 +69,7 @@ struct Server : troupe::actor {
   void on(Number m) { told = m.value; }
   int on(Numbers) { return told; }
   int on(Pid) { return ::getpid(); }
-  using handles = troupe::handles<Bytes, Square, Later, Flush, Divide, Sit, AskSelf, Ask, Number, Numbers, Pid>;
+  using handles = troupe::handles<Bytes, Square, Later, Forget, ForgetAll, Flush, Divide, Sit, AskSelf, Ask, Number, Numbers, Pid>;
   std::vector<std::pair<troupe::deferred<int>, int>> waiting;
   int told = 0;
 };
@@ -147,6 +155,31 @@ TEST_CASE("deferred replies reach their askers in any order, and only the first 
     const auto failed = error_of([&] { return bad.get(); });
     EXPECT_EQ(failed.code(), troupe::errc::failed);
     EXPECT_EQ(failed.text(), std::string("below zero"));
+  });
+}
+
+TEST_CASE("an answer that was deferred and is dropped fails at once, and one that was given stays given") {
+  in_program<Server>([](troupe::system& sys) {
+    auto server = sys.spawn<Server>("server");
+    const auto failed = error_of([&] { return server.ask(Forget{}, 600s).get(); });
+    EXPECT_EQ(failed.code(), troupe::errc::failed);
+    EXPECT_EQ(failed.text(), std::string("server has deferred the answer and dropped it"));
+    auto kept = server.ask(Later{1}, 600s);
+    EXPECT_EQ(server.ask(ForgetAll{}).get(), 1);
+    EXPECT_EQ(error_of([&] { return kept.get(); }).code(), troupe::errc::failed);
+    auto answered = server.ask(Later{2}, 600s);
+    EXPECT_EQ(server.ask(Flush{}).get(), 1);
+    EXPECT_EQ(answered.get(), 2);
+  });
+}
+
+TEST_CASE("an answer that is owed when its actor ends is no failed answer") {
+  in_program<Server>([](troupe::system& sys) {
+    auto server = sys.spawn<Server>({.name = "server", .restart = troupe::restart::temporary});
+    auto owed = server.ask(Later{1}, 600s);
+    EXPECT_EQ(server.ask(Square{1}).get(), 1);
+    sys.stop(server);
+    EXPECT(error_of([&] { return owed.get(); }).code() != troupe::errc::failed);
   });
 }
 

@@ -119,7 +119,10 @@ struct Server : troupe::actor {
     waiting.push_back(self().defer<int>());
     return waiting.back();
   }
-  troupe::deferred<int> on(Never) { return self().defer<int>(); }
+  troupe::deferred<int> on(Never) {
+    never.push_back(self().defer<int>());
+    return never.back();
+  }
   void on(Release) {
     for (const auto& each : waiting) each.reply(8);
   }
@@ -131,7 +134,7 @@ struct Server : troupe::actor {
   }
   using handles = troupe::handles<Step, Sync, Pid, Touch, Hold, HoldAgain, Later, Never, Release, AskOther, CallOther>;
   manner how;
-  std::vector<troupe::deferred<int>> waiting;
+  std::vector<troupe::deferred<int>> waiting, never;
 };
 using server = troupe::actor_ref<Server>;
 

@@ -18,7 +18,10 @@ struct Command {
 };
 /// Notes its end; answers a request never; may refuse to stop.
 struct Stopper : troupe::actor {
-  troupe::deferred<int> on(Silence) { return self().defer<int>(); }
+  troupe::deferred<int> on(Silence) {
+    silent.push_back(self().defer<int>());
+    return silent.back();
+  }
   void on(Block) { block_ = true; }
   int on(Pid) { return ::getpid(); }
   int on(const Command& m) { return std::system(m.line.c_str()); }
@@ -27,6 +30,7 @@ struct Stopper : troupe::actor {
     while (block_) ::pause();
   }
   using handles = troupe::handles<Silence, Block, Pid, Command>;
+  std::vector<troupe::deferred<int>> silent;
 
  private:
   bool block_ = false;

@@ -32,6 +32,8 @@ class worker_context {
   virtual void reply_deferred(const deferral& to, std::uint64_t reply_type, const void* body,
                               void (*encode)(const void*, writer&)) = 0;
   virtual void fail_deferred(const deferral& to, std::string_view text) = 0;
+  /// Nobody can answer it any more. Does nothing if it has been answered, or if the actor is ending.
+  virtual void drop_deferred(const deferral& to) noexcept = 0;
 
   /// `period` zero: once. The message is handed to the actor's own handler.
   virtual std::uint64_t add_timer(std::chrono::nanoseconds first, std::chrono::nanoseconds period,
@@ -49,5 +51,7 @@ class worker_context {
 
 /// Throws error(errc::not_allowed) outside a worker.
 worker_context& context();
+/// Of the worker, if this is one.
+void drop_deferred(const deferral& to) noexcept;
 
 }  // namespace troupe::detail
