@@ -16,7 +16,11 @@
 
 namespace troupe::os {
 
-void fail(const char* op) { throw error(errc::os, op, errno); }
+void fail(const char* op) {
+  const int number = errno;
+  const bool none_left = number == EMFILE;
+  throw error(errc::os, op, number, none_left ? "this process has none left: raise limits.files, or ulimit -n" : "");
+}
 
 void fd::reset(int number) noexcept {
   // On Linux the descriptor is gone even when close reports EINTR: never again.

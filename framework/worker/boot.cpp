@@ -62,9 +62,9 @@ void restrict_to(const wire::boot& what) {
 
 }  // namespace
 
-birth be_born(os::fd control) {
+birth be_born(os::fd control, const os::fd& last_word) {
   channel::incoming frame = wait_for_boot(control);
-  birth born;
+  birth born(last_word);
   if (frame.type != wire::frame::boot || !frame.take(born.its)) os::exit_now(1);
   const std::size_t fds = born.its.checkpoint_bytes > 0 ? wire::boot_fds : wire::fd_checkpoint;
   const std::size_t before_cgroups = fds + born.its.outputs;
@@ -95,12 +95,8 @@ birth be_born(os::fd control) {
   if (born.its.canary != 0) os::hold_canary(out->canary);
   send(control, channel::pack(wire::frame::took, wire::number{frame.fds.size()}));
   frame.fds.clear();
-  try {
-    for (const auto& each : cgroups) os::enter_cgroup(each);
-    restrict_to(born.its);
-  } catch (const error& e) {
-    leave(control, wire::leave::start_failed, e.what());
-  }
+  for (const auto& each : cgroups) os::enter_cgroup(each);
+  restrict_to(born.its);
   send(control, channel::pack(wire::frame::attached, wire::nothing{}));
   born.control = std::move(control);
   return born;
@@ -129,16 +125,17 @@ std::string text_of_current_exception() {
 namespace troupe::detail {
 
 void worker_main(int control, std::span<const actor_type* const> types) {
+  os::fd last_word;
   try {
-    worker::birth born = worker::be_born(os::fd{control});
+    os::fd socket{control};
+    last_word = socket.duplicate();
+    worker::birth born = worker::be_born(std::move(socket), last_word);
     if (born.its.what == wire::role::process) worker::run_process(std::move(born));
     if (born.its.actor_type >= types.size()) os::exit_now(1);
     worker::loop loop(std::move(born), *types[born.its.actor_type]);
     loop.run();
-  } catch (const error& e) {
-    std::cerr << "troupe: a worker cannot start: " << e.what() << std::endl;
-  } catch (const std::exception& e) {
-    std::cerr << "troupe: a worker cannot start: " << e.what() << std::endl;
+  } catch (...) {
+    worker::leave(last_word, wire::leave::start_failed, worker::text_of_current_exception());
   }
   os::exit_now(1);
 }

@@ -13,12 +13,12 @@ bool loop::stopped_by_supervisor() {
 /// message in hand is not done with; it is judged as after a death.
 void loop::stop_in_handler() {
   // Records of the turn that was broken off carry the number that the next commit would make true: commit no more.
-  if (type_.works_in != detail::turns::none) leave(control_copy_, wire::leave::shutdown, "");
+  if (type_.works_in != detail::turns::none) leave(last_word_, wire::leave::shutdown, "");
   stop_ = stop_reason::shutdown;
   try {
     end();
   } catch (...) {
-    leave(control_copy_, wire::leave::exception, text_of_current_exception());
+    leave(last_word_, wire::leave::exception, text_of_current_exception());
   }
 }
 
@@ -28,7 +28,7 @@ void loop::end() {
   close_turn();
   in_turn([&] { actor_->on_stop(why); });
   actor_.reset();
-  leave(control_copy_, why == stop_reason::self ? wire::leave::normal : wire::leave::shutdown, "");
+  leave(last_word_, why == stop_reason::self ? wire::leave::normal : wire::leave::shutdown, "");
 }
 
 /// on_stop may wait for others; a stop that comes from now on finds it at what it asks for.

@@ -26,7 +26,7 @@ loop::loop(birth&& born, const detail::actor_type& type)
       type_(type),
       status_(std::move(born.status)),
       arguments_(std::move(born.arguments)),
-      control_copy_(born.control.duplicate()),
+      last_word_(born.last_word),
       endpoint_(parts_of(born), [this](channel::incoming&& frame) { note(std::move(frame)); }),
       mailbox_(born.its.identity, std::move(born.cursor), std::move(born.hints), std::move(born.doorbell)),
       replies_(endpoint_, mailbox_),
@@ -55,18 +55,18 @@ void loop::run() {
     if (spare_) stand_by();
     start_actor();
   } catch (const decline&) {
-    leave(control_copy_, wire::leave::declined, "");
+    leave(last_word_, wire::leave::declined, "");
   } catch (...) {
-    leave(control_copy_, wire::leave::start_failed, text_of_current_exception());
+    leave(last_word_, wire::leave::start_failed, text_of_current_exception());
   }
   endpoint_.send(wire::frame::ready, wire::nothing{}, said_at_start_);
   try {
     serve();
   } catch (const error& e) {
     if (e.code() == errc::stopping && stopped_by_supervisor()) stop_in_handler();
-    leave(control_copy_, wire::leave::exception, e.what());
+    leave(last_word_, wire::leave::exception, e.what());
   } catch (...) {
-    leave(control_copy_, wire::leave::exception, text_of_current_exception());
+    leave(last_word_, wire::leave::exception, text_of_current_exception());
   }
 }
 

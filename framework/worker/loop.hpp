@@ -106,7 +106,7 @@ class loop final : public detail::worker_context {
   const detail::actor_type& type_;
   os::mapping status_;
   os::mapping arguments_;
-  os::fd control_copy_;  // for the last frame, whatever the endpoint is doing
+  const os::fd& last_word_;  // the control socket, whatever the endpoint is doing
   channel::endpoint endpoint_;
   channel::mailbox mailbox_;
   replies replies_;

@@ -28,7 +28,7 @@ int call_function(const os::mapping& arguments) {
 }  // namespace
 
 void run_process(birth&& born) {
-  const os::fd control = born.control.duplicate();
+  const os::fd& control = born.last_word;
   const os::mapping arguments = std::move(born.arguments);
   std::atomic<bool> go{false};
   channel::endpoint* self = nullptr;

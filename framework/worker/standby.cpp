@@ -12,7 +12,7 @@ void loop::stand_by() {
   wait_until([this] { return go_ || stop_; });
   if (!go_) {
     actor_.reset();
-    leave(control_copy_, wire::leave::shutdown, "");
+    leave(last_word_, wire::leave::shutdown, "");
   }
   // The supervisor has chosen where it wakes; from here on it runs where it may.
   its_own.give(0);
@@ -30,7 +30,7 @@ void loop::watch(channel::incoming& frame) {
   watch_.emplace(os::mapping(frame.fds[0], wire::out_header_bytes, os::access::read_only),
                  offsetof(wire::out_header, canary), [this, said = channel::pack(wire::frame::suspect, whose)] {
                    // The socket may be full, or the supervisor gone: then the pidfd tells, or nobody need be told.
-                   static_cast<void>(os::send_packet(control_copy_, said, {}));
+                   static_cast<void>(os::send_packet(last_word_, said, {}));
                  });
 }
 

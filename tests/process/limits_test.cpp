@@ -144,6 +144,17 @@ TEST_CASE("a limit that the kernel refuses makes spawn fail with the limit's nam
   });
 }
 
+TEST_CASE("a worker that has too few descriptors to start says so, and what to do") {
+  in_program<Limited>([](troupe::system& sys) {
+    troupe::child_spec spec{.name = "poor"};
+    spec.limits.files = 4;
+    const auto refused = error_of([&] { return sys.spawn<Limited>(spec); });
+    EXPECT_EQ(refused.code(), troupe::errc::start_failed);
+    EXPECT(refused.text().find("raise limits.files") != std::string::npos);
+    EXPECT(pid_of(sys.spawn<Limited>("poor")) > 0);
+  });
+}
+
 TEST_CASE("processor time beyond the limit ends the process, and the certificate says so") {
   const auto ended = in_program<Limited>(logged(), [](troupe::system& sys) {
     troupe::child_spec spec{.name = "burner", .restart = troupe::restart::temporary};
