@@ -33,7 +33,7 @@ fd open_pidfd(int pid);
 std::optional<exit_status> reap(const fd& pidfd) noexcept;
 struct ending {
   exit_status status;
-  int processor = -1;  ///< that is busy with taking its memory apart; -1: not known
+  int processor = -1;  ///< where its first thread ended, most likely busy with taking the memory apart; -1: not known
 };
 /// How a child has ended that runs no instruction any more, in no thread, although its memory is still being taken apart
 /// and it cannot be reaped yet; code 0 also if /proc does not tell. None: it runs, or it has more than 64 threads.

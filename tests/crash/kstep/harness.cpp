@@ -24,17 +24,22 @@ bool attempt(runner& which, tally& counts, const std::function<void()>& work) {
   }
 }
 
-/// Each gets the same share of what is left: one that needs less leaves it to those behind it.
-void use_the_rest(std::vector<std::unique_ptr<runner>>& all, std::optional<clock::time_point> end,
-                  const std::function<void(const std::string&)>& report, tally& counts) {
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const auto now = clock::now();
-    const auto share = end ? (*end - now) / static_cast<long>(all.size() - i) : clock::duration::max();
-    attempt(*all[i], counts, [&] {
-      while (clock::now() - now < share && all[i]->further()) {
-      }
+/// In rounds: each gets the same share of what is left, and what one does not need is there for the others.
+void use_the_rest(const std::vector<std::unique_ptr<runner>>& all, std::optional<clock::time_point> end,
+                  tally& counts) {
+  std::vector<runner*> at_work;
+  for (const auto& each : all) at_work.push_back(each.get());
+  while (!at_work.empty() && (!end || clock::now() < *end)) {
+    const auto share =
+        end ? (*end - clock::now()) / static_cast<long>(at_work.size()) : clock::duration{std::chrono::hours(24)};
+    std::erase_if(at_work, [&](runner* each) {
+      const auto began = clock::now();
+      bool more = true;
+      const bool fine = attempt(*each, counts, [&] {
+        while (more && clock::now() - began < share) more = each->further();
+      });
+      return !fine || !more;
     });
-    report(all[i]->summary());
   }
 }
 
@@ -52,7 +57,8 @@ tally run(const std::vector<operation>& operations, const choice& what) {
     auto made = std::make_unique<runner>(each, what, counts);
     if (attempt(*made, counts, [&] { made->core(); })) all.push_back(std::move(made));
   }
-  use_the_rest(all, what.time ? std::optional(began + *what.time) : std::nullopt, what.report, counts);
+  use_the_rest(all, what.time ? std::optional(began + *what.time) : std::nullopt, counts);
+  for (const auto& each : all) what.report(each->summary());
   return counts;
 }
 
