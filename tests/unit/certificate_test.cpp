@@ -111,3 +111,23 @@ TEST_CASE("a death is charged to the message that has attempts left, to who aske
     CHECK(charge_for(dead, records) == each.expected);
   }
 }
+
+TEST_CASE("a death counts if the mailbox is to be cleared, and is free if its process was being recycled") {
+  std::vector<judged_record> again;
+  again.emplace_back().what = fate::redeliver;
+  identity of;
+  life dead;
+  dead.of = &of;
+  dead.now = life::stage::up;
+  CHECK(charge_for(dead, again) == charge::record);
+  of.spec.mailbox = troupe::mailbox::clear;
+  CHECK(charge_for(dead, again) == charge::counts);
+  dead.retired = true;
+  CHECK(charge_for(dead, again) == charge::asked);
+  dead.retired = false;
+  // As long as the replacement starts, the policy takes the one before it to be up.
+  dead.unannounced = true;
+  CHECK(charge_for(dead, {}) == charge::counts);
+  dead.now = life::stage::starting;
+  CHECK(charge_for(dead, {}) == charge::asked);
+}

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "unit/mailbox_fixture.hpp"
@@ -116,6 +117,37 @@ TEST_CASE("an owner sleeps over what is not deliverable, and only over that") {
   CHECK_FALSE(to.mail.prepare_sleep());
   CHECK(to.take() == 2);
   CHECK(to.mail.prepare_sleep());
+  b.out.peer->dead = true;
+  CHECK_FALSE(to.mail.prepare_sleep());
+  CHECK(to.mail.drained == std::vector<std::uint32_t>{1});
+}
+
+TEST_CASE("each sleep of an owner has a number of its own, also over the lives of its owners") {
+  box to;
+  const auto& word = to.cursor.at<const wire::cursor_header>()->sleeping;
+  std::uint64_t last = word;
+  for (int i = 0; i < 4; ++i) {
+    REQUIRE(to.mail.prepare_sleep());
+    CHECK(word > last);
+    last = word;
+    to.mail.woke();
+    to.mail.woke();
+    CHECK(word > last);
+    if (i % 2 == 1) to.mail = to.open();
+  }
+}
+
+TEST_CASE("an owner does not sleep over a lane that it finds broken or drained: it has to tell of it") {
+  box to;
+  peer a(to, 0, 10, 1), b(to, 1, 11, 2);
+  a.tell({1, 0});
+  const std::uint32_t bad = 7;
+  std::memcpy(a.out.ring(), &bad, sizeof bad);
+  CHECK_FALSE(to.mail.prepare_sleep());
+  CHECK(to.mail.broken == std::vector<std::uint32_t>{0});
+  to.mail.broken.clear();
+  CHECK(to.mail.prepare_sleep());
+  to.mail.woke();
   b.out.peer->dead = true;
   CHECK_FALSE(to.mail.prepare_sleep());
   CHECK(to.mail.drained == std::vector<std::uint32_t>{1});
