@@ -10,7 +10,7 @@ using namespace tests;
 
 namespace {
 
-enum word : std::size_t { ready = 10, handled, finish };
+enum word : std::size_t { ready = 10, handled, finish, receiver_pid, go, told, full, unswept, given_up };
 
 struct Block {
   std::array<std::byte, 500> bytes{};
@@ -25,6 +25,7 @@ struct Piece {
 };
 
 struct Receiver : troupe::actor {
+  void on_start() override { set(receiver_pid, static_cast<std::uint64_t>(::getpid())); }
   void on(const Block&) {
     std::this_thread::sleep_for(200us);  // tidy: allow sleep, because a sender with a full lane is to fall asleep over it
     add(handled);
@@ -73,6 +74,64 @@ struct Hoarder : troupe::actor {
   troupe::actor_ref<Receiver> to;
 };
 
+/// Tells one message each time that it is let go.
+struct Obedient : troupe::actor {
+  explicit Obedient(troupe::actor_ref<Receiver> whom) : to(whom) {}
+  void on(Begin) { every(2ms, Again{}); }
+  void on(Again) {
+    if (total(told) >= total(go)) return;
+    to.tell(Nothing{});
+    add(told);
+  }
+  using handles = troupe::handles<Begin, Again>;
+
+  troupe::actor_ref<Receiver> to;
+};
+
+/// Two of its threads wait for room in the same lane, and one of them not for long.
+struct TwoThreads : troupe::actor {
+  explicit TwoThreads(troupe::actor_ref<Receiver> whom) : to(whom) {}
+  void on(Begin) {
+    to.tell(Block{});
+    while (to.try_tell(Block{})) {
+    }
+    std::thread impatient([this] {
+      EXPECT(eventually([] { return total(unswept) == 1; }, 30s));
+      EXPECT_EQ(error_of([&] { to.tell(Block{}, 50ms); }).code(), troupe::errc::full);
+      set(given_up, 1);
+    });
+    set(full, 1);
+    to.tell(Block{}, 60s);
+    add(told);
+    impatient.join();
+  }
+  int on(Pid) { return ::getpid(); }
+  using handles = troupe::handles<Begin, Pid>;
+
+  troupe::actor_ref<Receiver> to;
+};
+
+pid_t receivers_pid() { return static_cast<pid_t>(total(receiver_pid)); }
+
+void no_longer_swept(const program& its) {
+  REQUIRE(eventually([] { return total(ready) == 1; }, 30s));
+  its.signal(SIGSTOP);
+  REQUIRE(eventually([&] { return state_of(its.pid()) == 'T'; }));
+  set(unswept, 1);
+}
+
+void swept_again(program& its) {
+  its.signal(SIGCONT);
+  set(finish, 1);
+  CHECK_EQ(its.wait().exit_code, 0);
+}
+
+int until_finished() {
+  set(ready, 1);
+  EXPECT(eventually([] { return total(finish) == 1; }, 60s));
+  return 0;
+}
+
 /// The messages keep coming while nobody sweeps.
 template <class Teller>
 void goes_on_unswept(int burst, std::uint64_t messages) {
@@ -81,17 +140,12 @@ void goes_on_unswept(int burst, std::uint64_t messages) {
     const auto from = sys.spawn<Teller>({.name = "sender", .outbox_bytes = 0}, to);
     from.tell(Begin{burst});
     EXPECT(eventually([] { return total(handled) > 10; }));
-    set(ready, 1);
-    EXPECT(eventually([] { return total(finish) == 1; }, 60s));
-    return 0;
+    return until_finished();
   });
-  REQUIRE(eventually([] { return total(ready) == 1; }, 30s));
-  its->signal(SIGSTOP);
+  no_longer_swept(*its);
   const auto before = total(handled);
   CHECK(eventually([&] { return total(handled) >= before + messages; }, 20s));
-  its->signal(SIGCONT);
-  set(finish, 1);
-  CHECK_EQ(its->wait().exit_code, 0);
+  swept_again(*its);
 }
 
 }  // namespace
@@ -106,4 +160,43 @@ TEST_CASE("each wait for room is ended by the receiver, while the supervisor pro
 
 TEST_CASE("each wait for outbox is ended by the receiver, piece by piece, while the supervisor process stands still") {
   goes_on_unswept<Hoarder>(0, 60);
+}
+
+TEST_CASE("a wait for room is ended by the receiver, also when another thread of the sender has given up on the same lane") {
+  auto its = start_program<Receiver, TwoThreads>(quiet(), [](troupe::system& sys) {
+    const auto to = sys.spawn<Receiver>({.name = "receiver", .lane_bytes = 4096});
+    const auto from = sys.spawn<TwoThreads>("sender", to);
+    const pid_t sender = pid_of(from);
+    freeze_asleep(sys, to);
+    from.tell(Begin{});
+    EXPECT(eventually([&] { return total(full) == 1 && state_of(sender) == 'S'; }));
+    return until_finished();
+  });
+  no_longer_swept(*its);
+  REQUIRE(eventually([] { return total(given_up) == 1; }));
+  CHECK(total(told) == 0);
+  ::kill(receivers_pid(), SIGCONT);
+  CHECK(eventually([] { return total(told) == 1; }, 20s));
+  swept_again(*its);
+}
+
+TEST_CASE("the first sleep of a replacement is ended by who had rung for the last one of the process before it") {
+  auto its = start_program<Receiver, Obedient>(quiet(), [](troupe::system& sys) {
+    const auto to = sys.spawn<Receiver>("receiver");
+    sys.spawn<Obedient>("sender", to).tell(Begin{});
+    set(go, 1);
+    EXPECT(eventually([] { return total(handled) == 1; }));
+    const pid_t first = freeze_asleep(sys, to);
+    set(go, 2);
+    EXPECT(eventually([] { return total(told) == 2; }));
+    crash(sys, to);
+    EXPECT(eventually([&] {
+      return total(handled) == 2 && receivers_pid() != first && state_of(receivers_pid()) == 'S';
+    }));
+    return until_finished();
+  });
+  no_longer_swept(*its);
+  set(go, 3);
+  CHECK(eventually([] { return total(handled) == 3; }, 20s));
+  swept_again(*its);
 }
