@@ -97,6 +97,16 @@ TEST_CASE("one turn covers several messages, and its checkpoint is written once 
   });
 }
 
+TEST_CASE("a turn does not wait for messages that it could cover, too") {
+  in_program<Sums, Passer>([](troupe::system& sys) {
+    const both of(sys);
+    for (long told = 5; told <= 50; told += 5) {
+      of.pass(5);
+      EXPECT(eventually([&] { return of.sums.ask(Total{}).get() == told; }));
+    }
+  });
+}
+
 TEST_CASE("an actor with long turns that is killed again and again passes on each message exactly once") {
   in_program<Sums, Passer>(quiet(1000), [](troupe::system& sys) {
     const both of(sys);

@@ -58,6 +58,13 @@ struct SplitOn : Split {
 };
 struct TellThenAsk : Split {};
 struct TellThenThen : Split {};
+struct Outlive {
+  tally told, asked;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ar(told, asked);
+  }
+};
 
 struct Splitter : troupe::transactional {
   void on_start() override { set(2, static_cast<std::uint64_t>(::getpid())); }
@@ -73,8 +80,13 @@ struct Splitter : troupe::transactional {
     m.to.tell(Bump{});
     m.to.ask(Get{}).then([](const troupe::expected<long>& got) { note("then " + std::to_string(got.value_or(-1))); });
   }
+  void on(const Outlive& m) {
+    m.told.tell(Bump{});
+    set(3, 1);
+    while (total(4) == 0) m.asked.ask(Get{}).get();
+  }
   int on(Pid) { return ::getpid(); }
-  using handles = troupe::handles<Split, SplitOn, TellThenAsk, TellThenThen, Pid>;
+  using handles = troupe::handles<Split, SplitOn, TellThenAsk, TellThenThen, Outlive, Pid>;
 
  private:
   void split(const Split& m) {
@@ -205,12 +217,28 @@ TEST_CASE("what a turn tells must fit the lane: the message is quarantined, and 
   });
 }
 
+TEST_CASE("what a turn has told an actor that ends before the turn does is a dead letter, once the turn is over") {
+  in_program<Tally, Splitter>(quiet(1), [](troupe::system& sys) {
+    auto told = sys.spawn<Tally>("told"), asked = sys.spawn<Tally>("asked");
+    auto from = sys.spawn<Splitter>("splits");
+    from.tell(Outlive{told, asked});
+    EXPECT(eventually([] { return total(3) == 1; }));
+    sys.stop(told);
+    EXPECT(always([&] { return sys.count().dead_letters == 0; }, 20ms));
+    set(4, 1);
+    EXPECT(eventually([&] { return sys.count().dead_letters == 1; }));
+    EXPECT(pid_of(from) > 0);
+  });
+}
+
 TEST_CASE("a state beyond its limit ends the turn, and the state before it remains") {
-  in_program<Tally>(quiet(1), [](troupe::system& sys) {
+  in_program<Tally>(quiet(2), [](troupe::system& sys) {
     auto one = sys.spawn<Tally>({.name = "one", .checkpoint_bytes = 8192});
     EXPECT_EQ(one.ask(Bump{}).get(), 1L);
-    one.ask(Grow{4000}).get();
-    EXPECT_EQ(error_of([&] { one.ask(Grow{20000}).get(); }).code(), troupe::errc::outcome_unknown);
+    one.ask(Grow{8000}).get();
+    for (const std::uint64_t bytes : {8192, 20000}) {
+      EXPECT_EQ(error_of([&] { one.ask(Grow{bytes}).get(); }).code(), troupe::errc::outcome_unknown);
+    }
     EXPECT_EQ(one.ask(Bump{}).get(), 2L);
   });
 }
@@ -286,6 +314,22 @@ TEST_CASE("a turn whose records alone exceed the lane learns it as soon as what 
     ::kill(pid, SIGCONT);
     const std::string said = second.get();
     EXPECT(said.find("exceeds its lane") != std::string::npos);
+  });
+}
+
+TEST_CASE("a turn waits for room that records of the turn before it take up") {
+  in_program<Collector, Stuffer>(quiet(1), [](troupe::system& sys) {
+    auto to = sys.spawn<Collector>({.name = "collector", .lane_bytes = 4096});
+    auto from = sys.spawn<Stuffer>("stuffer");
+    const pid_t pid = freeze(sys, to);
+    EXPECT_EQ(from.ask(Stuff{to, {1500, 1000}}).get(), "told");
+    std::string said;
+    from.ask(Stuff{to, {1900}}, 100s).then([&](const troupe::expected<std::string>& got) { said = got.value_or("failed"); });
+    EXPECT(always([&] { return said.empty(); }, 50ms));
+    ::kill(pid, SIGCONT);
+    EXPECT(eventually([&] { return !said.empty(); }));
+    EXPECT_EQ(said, "told");
+    EXPECT_EQ(to.ask(Numbers{}).get(), 3);
   });
 }
 

@@ -44,9 +44,22 @@ struct Begin {
 };
 struct Again {};
 
+using blocks = troupe::handles<Block, Nothing>;
+
+/// Passes on what it is told, in turns that cover up to four messages.
+struct Relay : troupe::transactional {
+  static constexpr int commit_every = 4;
+  explicit Relay(troupe::actor_ref<Receiver> whom) : to(whom) {}
+  void on(const Block& m) { to.tell(m); }
+  void on(Nothing m) { to.tell(m); }
+  using handles = blocks;
+
+  troupe::actor_ref<Receiver> to;
+};
+
 /// Tells its receiver something again and again; between two times the receiver has fallen asleep.
 struct Sender : troupe::actor {
-  explicit Sender(troupe::actor_ref<Receiver> whom) : to(whom) {}
+  explicit Sender(troupe::ref<blocks> whom) : to(whom) {}
   void on(Begin m) {
     burst = m.burst;
     every(2ms, Again{});
@@ -57,7 +70,7 @@ struct Sender : troupe::actor {
   }
   using handles = troupe::handles<Begin, Again>;
 
-  troupe::actor_ref<Receiver> to;
+  troupe::ref<blocks> to;
   int burst = 0;
 };
 
@@ -152,6 +165,19 @@ void goes_on_unswept(int burst, std::uint64_t messages) {
 
 TEST_CASE("each sleep of a receiver is ended by its sender, while the supervisor process stands still") {
   goes_on_unswept<Sender>(0, 200);
+}
+
+TEST_CASE("each sleep of a receiver is ended by a turn in which it was told, while the supervisor process stands still") {
+  auto its = start_program<Receiver, Relay, Sender>(quiet(), [](troupe::system& sys) {
+    const auto relay = sys.spawn<Relay>("relay", sys.spawn<Receiver>("receiver"));
+    sys.spawn<Sender>("sender", relay).tell(Begin{});
+    EXPECT(eventually([] { return total(handled) > 10; }));
+    return until_finished();
+  });
+  no_longer_swept(*its);
+  const auto before = total(handled);
+  CHECK(eventually([&] { return total(handled) >= before + 200; }, 20s));
+  swept_again(*its);
 }
 
 TEST_CASE("each wait for room is ended by the receiver, while the supervisor process stands still") {
