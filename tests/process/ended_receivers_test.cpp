@@ -1,0 +1,108 @@
+// What a process keeps for another: a lane, room of its outbox, the knowledge of who has been handed its segments. It goes
+// when that one has ended, and is made again when it is started again.
+
+#include <string>
+
+#include "process/common.hpp"
+
+using namespace tests;
+
+namespace {
+
+constexpr std::size_t mib = 1 << 20;
+
+enum word : std::size_t { read_pieces = 10 };
+
+struct Piece {
+  troupe::payload body;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ar(body);
+  }
+};
+struct Make {
+  std::uint64_t bytes;
+};
+
+struct Reader : troupe::actor {
+  void on(const Piece&) { add(read_pieces); }
+  int on(Pid) { return ::getpid(); }
+  using handles = troupe::handles<Piece, Pid>;
+};
+
+/// Its first outbox is full, so large replies lie in a segment.
+struct Maker : troupe::actor {
+  std::string on(Make m) { return std::string(m.bytes, 'm'); }
+  using handles = troupe::handles<std::string(Make)>;
+  troupe::payload all = self().payload(64 * mib);
+};
+
+struct Via {
+  troupe::actor_ref<Maker> whom;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ar(whom);
+  }
+};
+struct Customer : troupe::actor {
+  std::size_t on(const Via& m) { return m.whom.ask(Make{10'000}).get().size(); }
+  using handles = troupe::handles<std::size_t(Via)>;
+};
+
+troupe::options with_outbox(std::uint64_t bytes) {
+  auto how = quiet();
+  how.outbox_bytes = bytes;
+  return how;
+}
+
+}  // namespace
+
+TEST_CASE("what an actor had not read when it ended gives its room back") {
+  in_program<Reader>(with_outbox(0), [](troupe::system& sys) {
+    for (int i = 1; i <= 3; ++i) {
+      auto one = sys.spawn<Reader>({.name = "one", .restart = troupe::restart::temporary});
+      freeze(sys, one);
+      one.tell(Piece{sys.payload(40 * mib)});
+      sys.kill(one);
+      EXPECT(eventually([&] { return sys.count().dead_letters == static_cast<std::uint64_t>(i); }));
+    }
+  });
+}
+
+TEST_CASE("actors may come and go that have more memory of lanes than a process has at once") {
+  in_program<Recorder>([](troupe::system& sys) {
+    for (int i = 0; i < 40; ++i) {
+      auto one = sys.spawn<Recorder>({.name = "one", .lane_bytes = 16 * mib});
+      one.tell(Number{i});
+      EXPECT_EQ(one.ask(Numbers{}).get(), std::vector<int>{i});
+      sys.stop(one);
+    }
+  });
+}
+
+TEST_CASE("an actor that has ended and is started again hears those who knew it before") {
+  in_program<Reader>(with_outbox(100 * mib), [](troupe::system& sys) {
+    troupe::supervisor team({.name = "team"});
+    team.child<Reader>({.name = "reader"});
+    const auto top = sys.spawn(team);
+    const auto to = *sys.find<Reader>("reader");
+    const auto all = sys.payload(64 * mib), some = sys.payload(mib);  // what follows lies in a segment that stays
+    for (std::uint64_t i = 1; i <= 3; ++i) {
+      to.tell(Piece{sys.payload(mib)});
+      EXPECT(eventually([&] { return total(read_pieces) == i; }));
+      top.terminate_child("reader");
+      EXPECT_EQ(error_of([&] { to.tell(Piece{}); }).code(), troupe::errc::closed);
+      top.restart_child("reader");
+    }
+  });
+}
+
+TEST_CASE("a segment with replies is handed to each of those who ask") {
+  in_program<Maker, Customer>([](troupe::system& sys) {
+    auto maker = sys.spawn<Maker>("maker");
+    EXPECT_EQ(maker.ask(Make{10'000}).get().size(), std::size_t{10'000});
+    for (const auto* name : {"one", "two"}) {
+      EXPECT_EQ(sys.spawn<Customer>(name).ask(Via{maker}).get(), std::size_t{10'000});
+    }
+  });
+}
