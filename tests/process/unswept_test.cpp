@@ -2,6 +2,7 @@
 // ring that was lost, sleepers are woken all the same.
 
 #include <array>
+#include <string>
 #include <thread>
 
 #include "process/common.hpp"
@@ -10,7 +11,7 @@ using namespace tests;
 
 namespace {
 
-enum word : std::size_t { ready = 10, handled, finish, receiver_pid, go, told, full, unswept, given_up };
+enum word : std::size_t { ready = 10, handled, finish, watched_pid, go, told, full, unswept, given_up };
 
 struct Block {
   std::array<std::byte, 500> bytes{};
@@ -24,8 +25,17 @@ struct Piece {
   }
 };
 
+struct Held : Piece {};  // handled when it may
+struct Text {
+  std::string body;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ar(body);
+  }
+};
+
 struct Receiver : troupe::actor {
-  void on_start() override { set(receiver_pid, static_cast<std::uint64_t>(::getpid())); }
+  void on_start() override { set(watched_pid, static_cast<std::uint64_t>(::getpid())); }
   void on(const Block&) {
     std::this_thread::sleep_for(200us);  // tidy: allow sleep, because a sender with a full lane is to fall asleep over it
     add(handled);
@@ -34,9 +44,14 @@ struct Receiver : troupe::actor {
     std::this_thread::sleep_for(3ms);  // tidy: allow sleep, because a sender without outbox is to fall asleep over it
     add(handled);
   }
+  void on(const Held& m) {
+    EXPECT(eventually([] { return total(go) == 1; }, 30s));
+    on(static_cast<const Piece&>(m));
+  }
+  void on(const Text&) { add(handled); }
   void on(Nothing) { add(handled); }
   int on(Pid) { return ::getpid(); }
-  using handles = troupe::handles<Block, Piece, Nothing, Pid>;
+  using handles = troupe::handles<Block, Piece, Held, Text, Nothing, Pid>;
 };
 
 struct Begin {
@@ -87,6 +102,28 @@ struct Hoarder : troupe::actor {
   troupe::actor_ref<Receiver> to;
 };
 
+/// Fills its outbox with pieces for two receivers, of which one stands still, and needs the room of the other's for a third.
+struct Divider : troupe::actor {
+  using receiver = troupe::actor_ref<Receiver>;
+  Divider(receiver stopped, receiver other, receiver third) : stuck(stopped), going(other), idle(third) {}
+  void on(Begin) {
+    for (const auto& each : {stuck, going, idle}) each.tell(Nothing{});
+    set(told, 1);
+    every(2ms, Again{});
+  }
+  void on(Again) {
+    if (total(unswept) == 0 || total(full) == 1) return;
+    for (int i = 0; i < 8; ++i) (i < 2 ? stuck : going).tell(Held{{self().payload(8UL << 20)}});
+    set(full, 1);
+    idle.tell(Text{std::string(1UL << 20, 't')}, 60s);
+    idle.tell(Piece{self().payload(40UL << 20)});
+  }
+  int on(Pid) { return ::getpid(); }
+  using handles = troupe::handles<Begin, Again, Pid>;
+
+  receiver stuck, going, idle;
+};
+
 /// Tells one message each time that it is let go.
 struct Obedient : troupe::actor {
   explicit Obedient(troupe::actor_ref<Receiver> whom) : to(whom) {}
@@ -124,7 +161,7 @@ struct TwoThreads : troupe::actor {
   troupe::actor_ref<Receiver> to;
 };
 
-pid_t receivers_pid() { return static_cast<pid_t>(total(receiver_pid)); }
+pid_t pid_watched() { return static_cast<pid_t>(total(watched_pid)); }
 
 void no_longer_swept(const program& its) {
   REQUIRE(eventually([] { return total(ready) == 1; }, 30s));
@@ -188,6 +225,28 @@ TEST_CASE("each wait for outbox is ended by the receiver, piece by piece, while 
   goes_on_unswept<Hoarder>(0, 60);
 }
 
+TEST_CASE("a wait for outbox is ended by each of those who hold some of it, while the supervisor process stands still") {
+  for (const bool first : {false, true}) {
+    auto its = start_program<Receiver, Divider>(quiet(), [first](troupe::system& sys) {
+      const auto one = sys.spawn<Receiver>("one"), other = sys.spawn<Receiver>("other"), idle = sys.spawn<Receiver>("idle");
+      const auto& stuck = first ? one : other;
+      const auto from = sys.spawn<Divider>({.name = "sender", .outbox_bytes = 0}, stuck, first ? other : one, idle);
+      set(watched_pid, static_cast<std::uint64_t>(pid_of(from)));
+      from.tell(Begin{});
+      EXPECT(eventually([] { return total(told) == 1 && total(handled) == 3; }));
+      const pid_t stopped = freeze_asleep(sys, stuck);
+      until_finished();
+      ::kill(stopped, SIGCONT);
+      return 0;
+    });
+    no_longer_swept(*its);
+    REQUIRE(eventually([] { return total(full) == 1 && state_of(pid_watched()) == 'S'; }));
+    set(go, 1);
+    CHECK(eventually([] { return total(handled) == 3 + 6 + 2; }, 20s));
+    swept_again(*its);
+  }
+}
+
 TEST_CASE("a wait for room is ended by the receiver, also when another thread of the sender has given up on the same lane") {
   auto its = start_program<Receiver, TwoThreads>(quiet(), [](troupe::system& sys) {
     const auto to = sys.spawn<Receiver>({.name = "receiver", .lane_bytes = 4096});
@@ -201,7 +260,7 @@ TEST_CASE("a wait for room is ended by the receiver, also when another thread of
   no_longer_swept(*its);
   REQUIRE(eventually([] { return total(given_up) == 1; }));
   CHECK(total(told) == 0);
-  ::kill(receivers_pid(), SIGCONT);
+  ::kill(pid_watched(), SIGCONT);
   CHECK(eventually([] { return total(told) == 1; }, 20s));
   swept_again(*its);
 }
@@ -217,7 +276,7 @@ TEST_CASE("the first sleep of a replacement is ended by who had rung for the las
     EXPECT(eventually([] { return total(told) == 2; }));
     crash(sys, to);
     EXPECT(eventually([&] {
-      return total(handled) == 2 && receivers_pid() != first && state_of(receivers_pid()) == 'S';
+      return total(handled) == 2 && pid_watched() != first && state_of(pid_watched()) == 'S';
     }));
     return until_finished();
   });
