@@ -1,5 +1,5 @@
-// What a process keeps for another: a lane, room of its outbox, the knowledge of who has been handed its segments. It goes
-// when that one has ended, and is made again when it is started again.
+// What a process keeps for another: a lane, room of its outbox, the knowledge of who has been handed its segments. It
+// goes when that one has ended, and is made again when it is started again.
 
 #include <string>
 

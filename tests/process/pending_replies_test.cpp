@@ -50,7 +50,9 @@ struct Hasty : troupe::actor {
   explicit Hasty(troupe::actor_ref<Callee> whom) : to(whom) {}
   void on(Begin m) {
     for (int i = 0; i < many; ++i) {
-      const auto got_it = [](int what) { return [what](const troupe::expected<int>& got) { add(right, got && *got == what); }; };
+      const auto got_it = [](int what) {
+        return [what](const troupe::expected<int>& got) { add(right, got && *got == what); };
+      };
       m.later ? to.ask(Later{i}, 60s).then(got_it(i)) : to.ask(Square{i}, 60s).then(got_it(i * i));
     }
     set(asked, 1);

@@ -324,7 +324,9 @@ TEST_CASE("a turn waits for room that records of the turn before it take up") {
     const pid_t pid = freeze(sys, to);
     EXPECT_EQ(from.ask(Stuff{to, {1500, 1000}}).get(), "told");
     std::string said;
-    from.ask(Stuff{to, {1900}}, 100s).then([&](const troupe::expected<std::string>& got) { said = got.value_or("failed"); });
+    from.ask(Stuff{to, {1900}}, 100s).then([&](const troupe::expected<std::string>& got) {
+      said = got.value_or("failed");
+    });
     EXPECT(always([&] { return said.empty(); }, 50ms));
     ::kill(pid, SIGCONT);
     EXPECT(eventually([&] { return !said.empty(); }));

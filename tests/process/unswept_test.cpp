@@ -1,5 +1,5 @@
-// Wakes that are owed come from who owes them: while the supervisor process stands still, whose sweep would make up for a
-// ring that was lost, sleepers are woken all the same.
+// Wakes that are owed come from who owes them: while the supervisor process stands still, whose sweep would make up for
+// a ring that was lost, sleepers are woken all the same.
 
 #include <array>
 #include <string>
@@ -37,7 +37,7 @@ struct Text {
 struct Receiver : troupe::actor {
   void on_start() override { set(watched_pid, static_cast<std::uint64_t>(::getpid())); }
   void on(const Block&) {
-    std::this_thread::sleep_for(200us);  // tidy: allow sleep, because a sender with a full lane is to fall asleep over it
+    std::this_thread::sleep_for(200us);  // tidy: allow sleep, because a sender with a full lane falls asleep meanwhile
     add(handled);
   }
   void on(const Piece&) {
@@ -102,7 +102,8 @@ struct Hoarder : troupe::actor {
   troupe::actor_ref<Receiver> to;
 };
 
-/// Fills its outbox with pieces for two receivers, of which one stands still, and needs the room of the other's for a third.
+/// Fills its outbox with pieces for two receivers, of which one stands still, and needs the room of the other's for a
+/// third.
 struct Divider : troupe::actor {
   using receiver = troupe::actor_ref<Receiver>;
   Divider(receiver stopped, receiver other, receiver third) : stuck(stopped), going(other), idle(third) {}
@@ -204,7 +205,7 @@ TEST_CASE("each sleep of a receiver is ended by its sender, while the supervisor
   goes_on_unswept<Sender>(0, 200);
 }
 
-TEST_CASE("each sleep of a receiver is ended by a turn in which it was told, while the supervisor process stands still") {
+TEST_CASE("each sleep of a receiver is ended by a turn that told it, while the supervisor process stands still") {
   auto its = start_program<Receiver, Relay, Sender>(quiet(), [](troupe::system& sys) {
     const auto relay = sys.spawn<Relay>("relay", sys.spawn<Receiver>("receiver"));
     sys.spawn<Sender>("sender", relay).tell(Begin{});
@@ -225,10 +226,11 @@ TEST_CASE("each wait for outbox is ended by the receiver, piece by piece, while 
   goes_on_unswept<Hoarder>(0, 60);
 }
 
-TEST_CASE("a wait for outbox is ended by each of those who hold some of it, while the supervisor process stands still") {
+TEST_CASE("a wait for outbox is ended by each who holds some of it, while the supervisor process stands still") {
   for (const bool first : {false, true}) {
     auto its = start_program<Receiver, Divider>(quiet(), [first](troupe::system& sys) {
-      const auto one = sys.spawn<Receiver>("one"), other = sys.spawn<Receiver>("other"), idle = sys.spawn<Receiver>("idle");
+      const auto one = sys.spawn<Receiver>("one"), other = sys.spawn<Receiver>("other"),
+                 idle = sys.spawn<Receiver>("idle");
       const auto& stuck = first ? one : other;
       const auto from = sys.spawn<Divider>({.name = "sender", .outbox_bytes = 0}, stuck, first ? other : one, idle);
       set(watched_pid, static_cast<std::uint64_t>(pid_of(from)));
@@ -247,7 +249,7 @@ TEST_CASE("a wait for outbox is ended by each of those who hold some of it, whil
   }
 }
 
-TEST_CASE("a wait for room is ended by the receiver, also when another thread of the sender has given up on the same lane") {
+TEST_CASE("a wait for room is ended by the receiver, also when another thread of the sender has given up its own") {
   auto its = start_program<Receiver, TwoThreads>(quiet(), [](troupe::system& sys) {
     const auto to = sys.spawn<Receiver>({.name = "receiver", .lane_bytes = 4096});
     const auto from = sys.spawn<TwoThreads>("sender", to);
@@ -275,9 +277,7 @@ TEST_CASE("the first sleep of a replacement is ended by who had rung for the las
     set(go, 2);
     EXPECT(eventually([] { return total(told) == 2; }));
     crash(sys, to);
-    EXPECT(eventually([&] {
-      return total(handled) == 2 && pid_watched() != first && state_of(pid_watched()) == 'S';
-    }));
+    EXPECT(eventually([&] { return total(handled) == 2 && pid_watched() != first && state_of(pid_watched()) == 'S'; }));
     return until_finished();
   });
   no_longer_swept(*its);
