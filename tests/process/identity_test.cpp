@@ -1,3 +1,5 @@
+#include <poll.h>
+
 #include <map>
 
 #include "process/common.hpp"
@@ -150,6 +152,16 @@ TEST_CASE("refs inside messages and replies mean the same actors everywhere") {
     EXPECT(book.ask(Find{"b"}).get() == b);
     EXPECT(!book.ask(Find{"c"}).get());
     EXPECT(book.ask(Me{}).get() == book);
+  });
+}
+
+TEST_CASE("who tells an actor that has ended hears so at the next tell, though it has waited for nothing meanwhile") {
+  in_program<Recorder>([](troupe::system& sys) {
+    auto one = sys.spawn<Recorder>({.name = "one", .restart = troupe::restart::temporary});
+    ::kill(pid_of(one), SIGKILL);
+    auto told = one.try_tell(Number{1});
+    for (; told; told = one.try_tell(Number{1})) ::poll(nullptr, 0, 2);
+    EXPECT_EQ(told.error().code(), troupe::errc::closed);
   });
 }
 
