@@ -24,10 +24,22 @@ struct Make {
   std::uint64_t bytes;
 };
 
+struct Insist {
+  static constexpr auto delivery = troupe::redeliver{};
+};
+struct Fill {};
+
 struct Reader : troupe::actor {
   void on(const Piece&) { add(read_pieces); }
+  int on(Insist) { return 1; }
   int on(Pid) { return ::getpid(); }
-  using handles = troupe::handles<Piece, Pid>;
+  std::string on(Fill) {
+    const auto full = error_of([&] {
+      for (;;) self().ref<Reader>().tell(Piece{}, 100s);
+    });
+    return full.text();
+  }
+  using handles = troupe::handles<Piece, Insist, Pid, Fill>;
 };
 
 /// Its first outbox is full, so large replies lie in a segment.
@@ -105,5 +117,23 @@ TEST_CASE("a segment with replies is handed to each of those who ask") {
     for (int i = 0; i < 12; ++i) {
       EXPECT_EQ(sys.spawn<Customer>("customer " + std::to_string(i)).ask(Via{maker}).get(), std::size_t{10'000});
     }
+  });
+}
+
+TEST_CASE("who asked an actor that ended before it had started is told; a letter is for what nobody waits for") {
+  in_program<Reader>([](troupe::system& sys) {
+    auto one = sys.spawn<Reader>({.name = "one", .restart = troupe::restart::temporary});
+    freeze(sys, one);
+    auto answer = one.ask(Insist{}, 60s);
+    sys.kill(one);
+    EXPECT_EQ(error_of([&] { answer.get(); }).code(), troupe::errc::closed);
+    EXPECT_EQ(sys.count().dead_letters, 0UL);
+  });
+}
+
+TEST_CASE("who fills the lane to himself hears at once that nobody else could make room") {
+  in_program<Reader>([](troupe::system& sys) {
+    const std::string said = sys.spawn<Reader>({.name = "one", .lane_bytes = 4096}).ask(Fill{}, 60s).get();
+    EXPECT(said.find("the lane to oneself is full") != std::string::npos);
   });
 }
