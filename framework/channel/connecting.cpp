@@ -25,6 +25,7 @@ std::string endpoint::name_of(wire::identity_id identity) {
 // --------------------------------------------------------------------------------------------------------- connecting
 
 void endpoint::connect(out_link& link, bool asks) {
+  if (link.offered) return take_up(link);
   const unsigned log2 = wire::ring_log2_of(link.to);
   if (log2 < wire::min_ring_log2 || log2 > wire::max_ring_log2) {
     link.now = out_link::state::refused;
@@ -79,31 +80,44 @@ void endpoint::connected(incoming& frame) {
     link.why = error(errc::full, frame.text());
     return;
   }
-  const bool whole = frame.fds.size() == 4 && got.slot < wire::max_slots && got.start % 8 == 0 &&
-                     os::has_fixed_size(frame.fds[0], wire::cursor_bytes) &&
-                     os::has_fixed_size(frame.fds[1], wire::hint_bytes) &&
-                     os::has_fixed_size(frame.fds[2], wire::status_bytes);
-  const auto refused = [&](error why) {
+  if (got.what != wire::status::ok) {
     link.now = out_link::state::refused;
-    link.why = std::move(why);
+    link.why = error(refusal(got.what), frame.text());
     const std::lock_guard ranges(ranges_mutex_);
-    lanes_.give(link.offset, wire::lane_bytes(link.ring_bytes));
-  };
-  if (got.what != wire::status::ok || !whole) return refused(error(refusal(got.what), frame.text()));
-  link.name = frame.text();
-  try {
-    link.cursor = os::mapping(frame.fds[0], wire::cursor_bytes, os::access::read_only);
-    link.hints = os::mapping(frame.fds[1], wire::hint_bytes, os::access::read_write);
-    link.status = os::mapping(frame.fds[2], wire::status_bytes, os::access::read_only);
-  } catch (const error& e) {
-    return refused(e);
+    return lanes_.give(link.offset, wire::lane_bytes(link.ring_bytes));
   }
-  link.doorbell = std::move(frame.fds[3]);
+  // From here on the receiver reads there, so the range is in use whatever else goes wrong.
+  link.offered = std::move(frame);
+  take_up(link);
+}
+
+/// The link's mutex is held.
+void endpoint::take_up(out_link& link) {
+  wire::connected got{};
+  const auto& fds = link.offered->fds;
+  const bool whole = link.offered->take(got) && fds.size() == 4 && got.slot < wire::max_slots && got.start % 8 == 0 &&
+                     os::has_fixed_size(fds[0], wire::cursor_bytes) && os::has_fixed_size(fds[1], wire::hint_bytes) &&
+                     os::has_fixed_size(fds[2], wire::status_bytes);
+  link.now = out_link::state::refused;
+  link.why = error(errc::corrupt, "the supervisor's answer is not whole");
+  if (!whole) return;
+  try {
+    link.cursor = os::mapping(fds[0], wire::cursor_bytes, os::access::read_only);
+    link.hints = os::mapping(fds[1], wire::hint_bytes, os::access::read_write);
+    link.status = os::mapping(fds[2], wire::status_bytes, os::access::read_only);
+  } catch (const error& e) {
+    link.why = e;
+    return;
+  }
+  link.name = link.offered->text();
+  link.doorbell = std::move(link.offered->fds[3]);
   link.slot = got.slot;
+  link.ends = got.ends;
   const auto* cursor = link.cursor.at<wire::cursor_slot>(wire::cursor_slots_offset) + got.slot;
   link.lane = lane_writer(parts_.out.data() + link.offset, link.ring_bytes, got.start, cursor,
                           lane_writer::memory::grows);
   link.now = out_link::state::up;
+  link.offered.reset();
 }
 
 expected<void> endpoint::connect_and_wait(out_link& link, bool asks, std::optional<os::time_point> until) {
@@ -167,6 +181,7 @@ void endpoint::lane_freed(wire::identity_id to) {
   link.doorbell.reset();
   link.reply_pipe.reset();
   link.callee.reset();
+  link.offered.reset();
   const std::lock_guard ranges(ranges_mutex_);
   lanes_.give(link.offset, wire::lane_bytes(link.ring_bytes));
   link.ring_bytes = 0;

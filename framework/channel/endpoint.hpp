@@ -55,6 +55,8 @@ struct out_link {
   std::uint32_t slot = 0;
   std::uint64_t offset = 0;
   std::uint32_t ring_bytes = 0;
+  std::uint32_t ends = 0;            // of the receiver, before this lane was opened
+  std::optional<incoming> offered;   // the lane is there, and the receiver's pages could not be mapped yet
   os::mapping cursor, hints, status;
   os::fd doorbell;
   std::uint64_t rung = 0;        // the receiver's sleep that was last ended by a ring from here
@@ -264,6 +266,7 @@ class endpoint {
 
   void connect(out_link& link, bool asks);
   void connected(incoming& frame);
+  void take_up(out_link& link);
   void link_closed(const wire::answer& what, const std::string& why);
   void lane_freed(wire::identity_id to);
   expected<void> connect_and_wait(out_link& link, bool asks, std::optional<os::time_point> until);

@@ -112,8 +112,9 @@ void endpoint::wake_receiver(out_link& link) noexcept {
 /// One attempt. The link's mutex is held.
 endpoint::put endpoint::put_record(out_link& link, const detail::outgoing& what, const wire::request_part* request,
                                    bool stamped, std::optional<error>& why) {
-  if (link.now != out_link::state::up || link.status.at<wire::status_page>()->closed.load(std::memory_order_acquire) != 0) {
-    why = link.now == out_link::state::up ? error(errc::closed, link.name + " has ended") : link.why;
+  const bool up = link.now == out_link::state::up;
+  if (!up || link.status.at<wire::status_page>()->ends.load(std::memory_order_acquire) != link.ends) {
+    why = up ? error(errc::closed, link.name + " has ended") : link.why;
     return put::failed;
   }
   const std::size_t prefix = sizeof(wire::record_header) + (request != nullptr ? sizeof *request : 0);

@@ -261,7 +261,7 @@ void control::on_find(life& who, std::uint64_t tag, const std::string& name) {
 void control::on_connect(life& who, const wire::connect& wanted) {
   identity* to = find_identity(wanted.to);
   const auto refuse = [&](wire::status what, const std::string& why) {
-    send(who, wire::frame::connected, wire::connected{wanted.to, 0, 0, what}, why);
+    send(who, wire::frame::connected, wire::connected{wanted.to, 0, 0, what, 0, 0}, why);
   };
   if (who.spare) return refuse(wire::status::refused, "a spare process has no lanes before it has taken over");
   if (to == nullptr || to->closed || to->is_main) {
@@ -287,7 +287,8 @@ void control::on_connect(life& who, const wire::connect& wanted) {
   in_lane& made = *lane;
   // First the receiver, so that what the sender publishes can be found as soon as it has been.
   if (to->consumer != nullptr) announce(*to, made);
-  send(who, wire::frame::connected, wire::connected{to->id, made.start, made.slot, wire::status::ok}, to->name,
+  const std::uint32_t ends = to->page().ends.load(std::memory_order_relaxed);
+  send(who, wire::frame::connected, wire::connected{to->id, made.start, made.slot, wire::status::ok, ends, 0}, to->name,
        {opened(to->cursor_fd, os::opening::read), to->hint_fd, to->status_fd, opened(to->doorbell, os::opening::write)});
   if (to->consumer != nullptr && made.asks) join_link(*to, made);
 }
@@ -299,7 +300,9 @@ void control::connect_waiting(identity& to) {
   }
 }
 
+/// Not a lane from before the identity's last end: that one is swept, and its sender given its memory back.
 void control::announce(identity& to, in_lane& lane) {
+  if (lane.closing) return;
   lane.announced = true;
   send(*to.consumer, wire::frame::lane,
        wire::lane{to.id, lane.sender, lane.memory->incarnation, lane.offset, lane.start, lane.ring_bytes, lane.slot,
@@ -322,7 +325,7 @@ void control::on_ask_link(life& who, wire::identity_id to) {
 /// A pipe of this asker's and this callee's life alone: the callee gets the only write end, the asker the only read end.
 void control::join_link(identity& callee, in_lane& lane) {
   life* asker = find_life(lane.memory->incarnation);
-  if (asker == nullptr || callee.consumer == nullptr) return;
+  if (asker == nullptr || callee.consumer == nullptr || lane.closing) return;
   lane.unjoined = true;
   try {
     auto [reading, writing] = os::make_pipe();

@@ -23,9 +23,9 @@ void control::close(identity& which, const std::string& why) {
   stop_spares(which);
   if (!which.closed) {
     which.closed = true;
-    // pairs with: the sender's look at `closed` before it publishes. What it publishes before it has seen this, or
-    // before it has acknowledged, is swept later.
-    which.page().closed.store(1, std::memory_order_seq_cst);
+    // pairs with: the sender's look at `ends` before it publishes. What it publishes before it has seen this, or before
+    // it has acknowledged, is swept later.
+    which.page().ends.fetch_add(1, std::memory_order_seq_cst);
     std::vector<in_lane*> lanes;
     for (auto& lane : which.lanes) lanes.push_back(lane.get());
     for (in_lane* lane : lanes) {
@@ -42,12 +42,6 @@ void control::close(identity& which, const std::string& why) {
     connect_waiting(which);
   }
   remove_if_done(which);
-}
-
-void control::open_again(identity& which) {
-  if (!which.closed) return;
-  which.closed = false;
-  which.page().closed.store(0, std::memory_order_seq_cst);
 }
 
 void control::on_closed_seen(life& who, wire::identity_id closed) {

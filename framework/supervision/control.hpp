@@ -268,7 +268,6 @@ class control final : public executor {
 
   // closing.cpp: identities that end
   void close(identity& which, const std::string& why);
-  void open_again(identity& which);
   void on_closed_seen(life& who, wire::identity_id closed);
   void sweep_lane(identity& of, in_lane& lane);
   channel::lane_reader::state sweep_records(identity& of, const in_lane& lane, channel::lane_reader& from,

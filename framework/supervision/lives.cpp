@@ -64,7 +64,7 @@ void control::start_life(identity& of) {
     return start_failed(of, errc::name_taken, "its name has been given to another meanwhile");
   }
   of.stop_unanswered = false;
-  open_again(of);
+  of.closed = false;  // for new lanes: what is in those from before is swept when their senders have acknowledged the end
   clear_mailbox(of);
   if (of.last_down) restarts_.fetch_add(1, std::memory_order_relaxed);
   certificates_.decide(of.id, death_decision::restarted);

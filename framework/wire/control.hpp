@@ -131,6 +131,8 @@ struct connected {
   std::uint64_t start;  ///< the lane's first position
   std::uint32_t slot;
   status what;  ///< full: not yet, another answer follows when there is room for a lane
+  std::uint32_t ends;  ///< status_page::ends, as the lane was opened
+  std::uint32_t reserved;
 };
 
 enum boot_fd : std::uint32_t { fd_out, fd_cursor, fd_hint, fd_status, fd_doorbell, fd_args, fd_checkpoint, boot_fds };

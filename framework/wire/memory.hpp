@@ -185,7 +185,9 @@ struct status_page {
   std::uint32_t layout;
   std::uint32_t reserved;
   identity_id identity;
-  std::atomic<std::uint32_t> closed;             ///< 1: publish nothing more
+  /// How often it has ended, for good or until it was started again: publish nothing more into a lane that was opened at
+  /// another count.
+  std::atomic<std::uint32_t> ends;
   std::atomic<std::uint32_t> pid;                ///< of the active incarnation, 0: none; for printing
   std::atomic<incarnation_id> active;            ///< 0: none
   /// Control frames sent to the active incarnation so far: a busy loop looks at its socket when this has moved.

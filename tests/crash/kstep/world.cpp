@@ -188,7 +188,7 @@ void world::answer_connect(life& who, const wire::connect& wanted) {
   identity& to = by_id(wanted.to);
   in_lane& lane = connect(who, to, wanted.offset, wanted.ring_bytes);
   announce(to, lane);
-  send(who, wire::frame::connected, wire::connected{to.id, lane.start, lane.slot, wire::status::ok}, to.name,
+  send(who, wire::frame::connected, wire::connected{to.id, lane.start, lane.slot, wire::status::ok, 0, 0}, to.name,
        {to.cursor_fd, to.hint_fd, to.status_fd, to.doorbell});
 }
 

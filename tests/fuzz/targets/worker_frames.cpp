@@ -176,7 +176,7 @@ class history {
   }
   history& connects() {
     does(step::tell);
-    return hears(wire::frame::connected, wire::connected{peers[0], 64, 3, wire::status::ok}, with::mailbox, "peer");
+    return hears(wire::frame::connected, wire::connected{peers[0], 64, 3, wire::status::ok, 0, 0}, with::mailbox, "peer");
   }
   template <class Body>
   history& replies(wire::reply_kind kind, std::uint8_t flags, std::uint64_t correlation, const Body& body) {
