@@ -369,7 +369,13 @@ endpoint::woke endpoint::wait(std::unique_lock<std::mutex>& lock, std::optional<
     if (poked_ && run_between) {
       poked_ = false;
       lock.unlock();
-      run_between();
+      try {
+        run_between();
+      } catch (...) {
+        lock.lock();
+        poked_ = true;  // the callbacks behind the one that has thrown are due still
+        throw;
+      }
       lock.lock();
     } else {
       if (before_sleep) before_sleep();

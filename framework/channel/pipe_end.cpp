@@ -202,9 +202,10 @@ namespace troupe::detail {
 
 namespace {
 
-channel::pipe_end& use(const pipe_ptr& end) {
+/// A copy: a callback that runs in a wait may close the end itself.
+std::shared_ptr<channel::pipe_end> use(const pipe_ptr& end) {
   if (!end) throw error(errc::not_allowed, "this is no end of a pipe: it was closed or moved from");
-  return *end;
+  return end;
 }
 
 }  // namespace
@@ -224,13 +225,13 @@ std::pair<pipe_ptr, pipe_ptr> make_pipe(bool duplex) {
 void pipe_send(const pipe_ptr& on, std::span<std::byte> frame) {
   const std::uint64_t size = frame.size() - pipe_prefix;
   std::memcpy(frame.data(), &size, sizeof size);
-  use(on).send(frame);
+  use(on)->send(frame);
 }
 
-arrival pipe_wait(const pipe_ptr& on, std::optional<time_point> until) { return use(on).wait(until); }
+arrival pipe_wait(const pipe_ptr& on, std::optional<time_point> until) { return use(on)->wait(until); }
 
 arrival pipe_receive(const pipe_ptr& on, std::optional<time_point> until, const std::function<void(reader&)>& take) {
-  return use(on).receive(until, take);
+  return use(on)->receive(until, take);
 }
 
 void pipe_ended() { throw error(errc::closed, "end of stream: the other end of the pipe is gone"); }

@@ -3,6 +3,7 @@
 #include <troupe/process.hpp>
 
 #include <algorithm>
+#include <iostream>
 
 #include "channel/endpoint.hpp"
 #include "os/memory.hpp"
@@ -104,11 +105,33 @@ process& process::operator=(process&& other) noexcept {
   return *this;
 }
 
-void process::finish() noexcept {
+namespace {
+
+void report(const char* what) {
+  std::cerr << "troupe: a callback, while a process was waited for: " << what << std::endl;
+}
+
+/// False: a callback that ran in this wait, in main, has thrown. That has nobody to go to, and the wait goes on.
+bool join_or_report(detail::process_state& whom) {
   try {
-    if (state_ && channel::endpoint::exists()) join();
-  } catch (const error&) {
-    // The program is being stopped, and the process with it.
+    whom.await(std::nullopt);
+  } catch (const error& e) {
+    if (e.code() == errc::stopping) return true;  // the program is being stopped, and the process with it
+    report(e.what());
+    return false;
+  } catch (const std::exception& e) {
+    report(e.what());
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+void process::finish() noexcept {
+  if (state_ && channel::endpoint::exists()) {
+    while (!join_or_report(*state_)) {
+    }
   }
   state_.reset();
 }

@@ -209,9 +209,10 @@ namespace troupe::detail {
 
 namespace {
 
-channel::queue_end& use(const queue_ptr& end) {
+/// A copy: a callback that runs in a wait may drop the handle itself.
+std::shared_ptr<channel::queue_end> use(const queue_ptr& end) {
   if (!end) throw error(errc::not_allowed, "this handle names no queue");
-  return *end;
+  return end;
 }
 
 }  // namespace
@@ -231,7 +232,7 @@ queue_ptr make_queue(std::size_t bytes_per_producer) {
 
 queue_ptr hold_queue(std::uint64_t identity) { return channel::endpoint::current().queue_of(identity, false); }
 
-std::uint64_t queue_identity(const queue_ptr& of) { return use(of).identity(); }
+std::uint64_t queue_identity(const queue_ptr& of) { return use(of)->identity(); }
 
 void queue_encode(const queue_ptr& which, writer& to) {
   const std::uint64_t identity = which ? which->identity() : 0;
@@ -241,7 +242,7 @@ void queue_encode(const queue_ptr& which, writer& to) {
 
 expected<void> queue_put(const queue_ptr& on, const outgoing& what, std::optional<time_point> until) {
   try {
-    return use(on).put(what, until);
+    return use(on)->put(what, until);
   } catch (const error& e) {
     return tl::unexpected(e);
   }
@@ -249,7 +250,7 @@ expected<void> queue_put(const queue_ptr& on, const outgoing& what, std::optiona
 
 bool queue_get(const queue_ptr& from, std::uint64_t item_type, std::optional<time_point> until,
                const std::function<void(reader&)>& take) {
-  return use(from).get(item_type, until, take);
+  return use(from)->get(item_type, until, take);
 }
 
 }  // namespace troupe::detail

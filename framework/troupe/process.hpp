@@ -75,7 +75,8 @@ class process {
   process(process&& other) noexcept = default;
   /// As the destructor for the process that was here.
   process& operator=(process&& other) noexcept;
-  /// Waits for the end of the process, as Python does. If that is not wanted: terminate() or kill() first.
+  /// Waits for the end of the process, as Python does. If that is not wanted: terminate() or kill() first. What a callback
+  /// of then() throws meanwhile, in main, is printed.
   ~process();
 
   /// Whether there is a process, running or ended.

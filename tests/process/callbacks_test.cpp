@@ -1,0 +1,67 @@
+// Callbacks of then() run in main's waits, and do there what they like: drop the handle that is waited on, or throw.
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "process/common.hpp"
+
+using namespace tests;
+
+namespace {
+
+enum word : std::size_t { go_on = 10 };
+
+void until_told() {
+  eventually([] { return total(go_on) == 1; });
+}
+
+}  // namespace
+
+TEST_CASE("a callback may drop the queue from which its thread is getting") {
+  in_program<Recorder>([](troupe::system& sys) {
+    auto actor = sys.spawn<Recorder>("actor");
+    auto queue = troupe::queue<int>::make();
+    bool dropped = false;
+    actor.ask(Pid{}).then([&](const troupe::expected<int>&) {
+      queue = {};
+      dropped = true;
+      const std::vector<std::string> takes_its_memory(1000, std::string(200, 'x'));
+    });
+    EXPECT(!queue.get(500ms));
+    EXPECT(dropped);
+  });
+}
+
+TEST_CASE("a callback may close the end of a pipe from which its thread is receiving") {
+  in_program<Recorder>([](troupe::system& sys) {
+    auto actor = sys.spawn<Recorder>("actor");
+    auto [reader, writer] = troupe::pipe<int>();
+    auto& end = reader;
+    bool closed = false;
+    actor.ask(Pid{}).then([&](const troupe::expected<int>&) {
+      end.close();
+      closed = true;
+      const std::vector<std::string> takes_its_memory(1000, std::string(200, 'x'));
+    });
+    EXPECT(!end.recv(500ms));
+    EXPECT(closed);
+  });
+}
+
+TEST_CASE("what a callback throws while the end of a process is waited for is printed, and the wait goes on") {
+  const auto ended = in_program<Recorder>(logged(), [](troupe::system& sys) {
+    auto actor = sys.spawn<Recorder>("actor");
+    std::optional<troupe::process> process(std::in_place, until_told);
+    const pid_t pid = process->pid();
+    actor.ask(Pid{}).then([](const troupe::expected<int>&) { throw std::runtime_error("thrown in a callback"); });
+    actor.ask(Pid{}).then([](const troupe::expected<int>&) { throw troupe::error(troupe::errc::failed, "and another"); });
+    actor.ask(Pid{}).then([](const troupe::expected<int>&) { set(go_on, 1); });
+    process.reset();
+    EXPECT_EQ(total(go_on), 1UL);
+    EXPECT(eventually([&] { return state_of(pid) == 0; }));
+  });
+  CHECK(ended.log.find("thrown in a callback") != std::string::npos);
+  CHECK(ended.log.find("and another") != std::string::npos);
+}
