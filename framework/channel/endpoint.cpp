@@ -54,7 +54,8 @@ void endpoint::send_bytes(const std::vector<std::byte>& packed, std::span<const 
       case os::io::done: return;
       case os::io::again: os::wait_ready(parts_.control.get(), os::poller::write, std::nullopt); break;
       case os::io::hung_up: throw error(errc::stopping, "the supervisor is gone");
-      case os::io::refused: os::fail("send a control frame");
+      case os::io::refused:
+      case os::io::lost_fds: os::fail("send a control frame");
     }
   }
 }
@@ -126,13 +127,8 @@ void endpoint::serve_control() {
     incoming frame;
     switch (receive_frame(parts_.control, buffer_, frame)) {
       case os::io::again: return;
+      case os::io::lost_fds: return lost_fds();
       case os::io::refused:
-        // In main: only lack of descriptors cuts a frame of the control thread's. The program ends in order.
-        if (run_between) {
-          return interrupt(error(errc::os, "take in a descriptor", 0,
-                                 "this process has none left, so the program is being stopped: raise its limit (ulimit -n)"));
-        }
-        [[fallthrough]];
       case os::io::hung_up:
         // Without its supervisor a worker has no purpose; no destructor may wait for anybody.
         os::exit_now(1);
@@ -142,6 +138,17 @@ void endpoint::serve_control() {
     if (!frame.fds.empty()) send(wire::frame::took, wire::number{frame.fds.size()});
     take_frame(std::move(frame));
   }
+}
+
+/// Whoever waits for what was lost would wait for ever. In main: the program ends in order.
+void endpoint::lost_fds() {
+  if (run_between) {
+    return interrupt(error(errc::os, "take in a descriptor", 0,
+                           "this process has none left, so the program is being stopped: raise its limit (ulimit -n)"));
+  }
+  send(wire::frame::leaving, wire::leaving{wire::leave::exception, 0},
+       "this process has no descriptors left to take in what it needs: raise limits.files, or ulimit -n");
+  os::exit_now(1);
 }
 
 void endpoint::take_frame(incoming&& frame) {

@@ -253,6 +253,7 @@ class endpoint {
   void send_bytes(const std::vector<std::byte>& packed, std::span<const int> fds);
   void pump(std::unique_lock<std::mutex>& lock, std::optional<os::time_point> until);
   void serve_control();
+  void lost_fds();
   void take_frame(incoming&& frame);
   bool for_a_queue(incoming& frame);
   bool for_a_reply(const incoming& frame) const;

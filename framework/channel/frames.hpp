@@ -33,6 +33,7 @@ struct incoming {
   std::vector<std::byte> bytes;  ///< body and text
   std::size_t text_bytes = 0;
   std::vector<os::fd> fds;
+  bool lost_fds = false;  ///< more came with it, and this process had no descriptor left for them
 
   /// False: the frame is not as long as this body.
   template <class Body>
@@ -56,11 +57,11 @@ std::optional<Body> only_body(std::span<const std::byte> packet) noexcept {
   return body;
 }
 
-/// Receives one frame; refused: a packet that is none.
+/// Receives one frame, also if some of its descriptors are lost; refused: a packet that is none.
 inline os::io receive_frame(const os::fd& socket, std::span<std::byte> buffer, incoming& into) {
   os::packet packet;
   const os::io how = os::receive_packet(socket, buffer, packet);
-  if (how != os::io::done) return how;
+  if (how != os::io::done && how != os::io::lost_fds) return how;
   wire::frame_header header{};
   if (packet.size < sizeof header) return os::io::refused;
   std::memcpy(&header, buffer.data(), sizeof header);
@@ -69,7 +70,8 @@ inline os::io receive_frame(const os::fd& socket, std::span<std::byte> buffer, i
   into.bytes.assign(buffer.begin() + sizeof header, buffer.begin() + static_cast<std::ptrdiff_t>(packet.size));
   into.text_bytes = header.text_bytes;
   into.fds = std::move(packet.fds);
-  return os::io::done;
+  into.lost_fds = how == os::io::lost_fds;
+  return how;
 }
 
 }  // namespace troupe::channel

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <sstream>
 
+#include <troupe/error.hpp>
+
 namespace troupe::os {
 
 std::optional<std::string> kernel_files::read(const std::string& path) const {
@@ -54,11 +56,19 @@ std::vector<std::string> kernel_files::folders_in(const std::string& path) const
   return found;
 }
 
-fd kernel_files::open_folder(const std::string& path) const {
-  return fd{::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
+namespace {
+
+fd opened(const std::string& path, int flags) {
+  fd file{::open(path.c_str(), flags | O_CLOEXEC)};
+  if (!file) throw error(errc::os, "open a cgroup", errno, path);
+  return file;
 }
 
-fd kernel_files::open_to_write(const std::string& path) const { return fd{::open(path.c_str(), O_WRONLY | O_CLOEXEC)}; }
+}  // namespace
+
+fd kernel_files::open_folder(const std::string& path) const { return opened(path, O_PATH | O_DIRECTORY); }
+
+fd kernel_files::open_to_write(const std::string& path) const { return opened(path, O_WRONLY); }
 
 void enter_cgroup(const fd& procs) {
   ssize_t put = 0;

@@ -26,9 +26,9 @@ class kernel_files {
   virtual int remove_folder(const std::string& path);
   /// The names of the folders in it.
   virtual std::vector<std::string> folders_in(const std::string& path) const;
-  /// Of the folder itself, for clone_process. None: there is none.
+  /// Of the folder itself, for clone_process. Throws error(errc::os).
   virtual fd open_folder(const std::string& path) const;
-  /// Of a file to be written to. None: there is none.
+  /// Of a file to be written to. Throws error(errc::os).
   virtual fd open_to_write(const std::string& path) const;
 };
 

@@ -67,7 +67,10 @@ io receive_packet(const fd& socket, std::span<std::byte> buffer, packet& into) {
   }
   if (got == 0) return io::hung_up;
   into.size = static_cast<std::size_t>(got);
-  return (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ? io::refused : io::done;
+  if ((message.msg_flags & MSG_TRUNC) != 0) return io::refused;
+  if ((message.msg_flags & MSG_CTRUNC) == 0) return io::done;
+  // The kernel fills what room there is: if there is room left, it was descriptors that were not.
+  return into.fds.size() < most_fds ? io::lost_fds : io::refused;
 }
 
 void make_blocking(const fd& descriptor) {

@@ -18,7 +18,8 @@ enum class io : std::uint8_t {
   done,
   again,     ///< would block
   hung_up,   ///< the peer is gone
-  refused,   ///< malformed (a packet larger than the buffer, or with lost descriptors), or an error of our own
+  refused,   ///< malformed (larger than the buffer, or with more descriptors than any may have), or an error of our own
+  lost_fds,  ///< a whole packet, but this process had no descriptor left for some of those that came with it
 };
 
 struct packet {

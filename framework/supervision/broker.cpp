@@ -90,7 +90,8 @@ bool control::serve_frame(life& who) {
   if (!who.control_open) return false;
   channel::incoming frame;
   const os::io how = channel::receive_frame(who.control, buffer_, frame);
-  if (how == os::io::done) {
+  if (how == os::io::done || how == os::io::lost_fds) {
+    if (frame.lost_fds) say_lack();
     const restored<life*> outer{served_};
     served_ = &who;
     take_frame(who, frame);
@@ -107,9 +108,19 @@ void control::stop_listening(life& who) {
   poller_.remove(who.control);
 }
 
-/// It gets no more attention.
+/// Once in a while: a frame from which descriptors are missing is served, and its sender hears of it from its handler.
+void control::say_lack() {
+  const auto now = os::clock::now();
+  if (now < next_lack_line_) return;
+  next_lack_line_ = now + std::chrono::seconds(10);
+  log_line("the supervisor process has no descriptors left, so ends of pipes and arguments that are sent get lost: raise "
+           "its limit (ulimit -n)",
+           log_level::warning);
+}
+
+/// It gets no more attention. Main does: without answers it would wait for ever.
 void control::silence(life& who, const char* why) {
-  if (!who.control_open) return;
+  if (!who.control_open || &who == main_) return;
   stop_listening(who);
   who.killed_for = death_cause::misbehaved;
   who.asked_by = "its supervisor";

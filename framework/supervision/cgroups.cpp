@@ -24,11 +24,6 @@ void require(int failure, const char* op, const std::string& where) {
   if (failure != 0) throw error(errc::os, op, failure, where);
 }
 
-os::fd opened(os::fd file, const std::string& where) {
-  if (!file) throw error(errc::os, "open a cgroup", 0, where + " is not there");
-  return file;
-}
-
 }  // namespace
 
 cgroups::cgroups(os::kernel_files& files) : files_(files) {
@@ -92,16 +87,15 @@ cgroups::seat cgroups::make(wire::incarnation_id who, std::optional<std::uint64_
       const std::string folder = folder_of(who);
       require(files_.make_folder(folder), "make a cgroup", folder);
       if (at_birth) {
-        made.born_in = opened(files_.open_folder(folder), folder);
+        made.born_in = files_.open_folder(folder);
       } else {
-        made.enter.push_back(opened(files_.open_to_write(folder + "/cgroup.procs"), folder));
+        made.enter.push_back(files_.open_to_write(folder + "/cgroup.procs"));
       }
     }
     if (!memory || !prepare_memory()) return made;
     limit_memory(memory_v1_ ? memory_folder_of(who) : folder_of(who), *memory);
     if (memory_v1_) {
-      const std::string procs = memory_folder_of(who) + "/cgroup.procs";
-      made.enter.push_back(opened(files_.open_to_write(procs), procs));
+      made.enter.push_back(files_.open_to_write(memory_folder_of(who) + "/cgroup.procs"));
     }
     made.limits_memory = true;
     return made;

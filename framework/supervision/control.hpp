@@ -166,6 +166,7 @@ class control final : public executor {
   bool serve_frame(life& who);
   void stop_listening(life& who);
   void silence(life& who, const char* why);
+  void say_lack();
   static std::shared_ptr<os::fd> for_owner(const std::shared_ptr<os::fd>& doorbell);
   void take_frame(life& who, channel::incoming& frame);
   void on_find(life& who, std::uint64_t tag, const std::string& name);
@@ -313,7 +314,7 @@ class control final : public executor {
   os::poller poller_;
   std::thread thread_;
   bool finishing_ = false;
-  os::time_point next_sweep_{};
+  os::time_point next_sweep_{}, next_lack_line_{};
   std::vector<std::byte> buffer_;
   life* served_ = nullptr;  // whose frame is being served
   unsigned hearing_ = 0, left_to_hear_ = 0;

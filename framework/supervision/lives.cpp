@@ -45,7 +45,7 @@ expected<identity*> control::add_identity(const std::string& name, const child_s
     its.status_fd = shared_memory("troupe-status", wire::status_bytes, os::seal::one_writer, its.status);
     its.doorbell = std::make_shared<os::fd>(os::make_doorbell());
   } catch (const error& e) {
-    return tl::unexpected(error(errc::spawn_failed, name + ": " + e.what()));
+    return tl::unexpected(error(errc::spawn_failed, (name.empty() ? "" : name + ": ") + e.what()));
   }
   auto* page = its.cursor.at<wire::cursor_header>();
   page->layout = wire::layout_version;

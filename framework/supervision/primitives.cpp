@@ -91,7 +91,7 @@ void control::on_queue_make(life& who, const wire::queue& wanted) {
   if (owned_by(who) >= share(wire::max_owned, 4)) return refuse("this process has too many queues and processes");
   const auto log2 = static_cast<unsigned>(std::min<std::uint64_t>(wanted.ring_log2, wire::max_ring_log2));
   auto made = add_identity("", child_spec{.name = "queue", .lane_bytes = std::uint32_t{1} << log2});
-  if (!made) return refuse(made.error().what());
+  if (!made) return refuse(made.error().text());
   (*made)->is_queue = true;
   (*made)->owner = who.id;
   (*made)->name = "the queue";
@@ -161,6 +161,9 @@ void control::on_process_start(life& who, const wire::process& wanted, channel::
     });
     send(who, wire::frame::process_started, wire::answer{wanted.tag, 0, 0, wire::status::failed, 0}, why);
   };
+  if (frame.lost_fds) {
+    return refuse("the supervisor process has no descriptor left for the arguments: raise its limit (ulimit -n)");
+  }
   if (frame.fds.size() != 1 || !os::has_fixed_size(frame.fds[0], wanted.args_bytes)) return refuse("bad arguments");
   if (owned_by(who) >= share(wire::max_owned, 8)) return refuse("this process has too many queues and processes");
   // It may do no more than who starts it.
@@ -168,7 +171,7 @@ void control::on_process_start(life& who, const wire::process& wanted, channel::
                                           .restart = restart::temporary,
                                           .limits = who.of->spec.limits,
                                           .no_new_privs = who.of->spec.no_new_privs});
-  if (!made) return refuse(made.error().what());
+  if (!made) return refuse(made.error().text());
   identity& its = **made;
   its.name = "process " + std::to_string(its.id & 0xffffffffffffff);
   its.role = wire::role::process;

@@ -19,12 +19,16 @@ std::shared_ptr<os::fd> sealed_copy(std::span<const std::byte> bytes) {
   return std::make_shared<os::fd>(std::move(memory));
 }
 
-/// A copy, since whoever sent it may write to it.
+/// A copy, since whoever sent it may write to it. Throws error(errc::spawn_failed).
 std::optional<std::vector<std::byte>> bytes_of(const wire::supervise& asked, channel::incoming& frame) {
   if (asked.bytes == 0) {
     const std::string text = frame.text();
     const auto bytes = std::as_bytes(std::span(text));
     return std::vector<std::byte>(bytes.begin(), bytes.end());
+  }
+  if (frame.lost_fds) {
+    throw error(errc::spawn_failed, "the supervisor process has no descriptor left for the description of a child: raise "
+                                    "its limit (ulimit -n)");
   }
   if (asked.bytes > most_bytes || frame.fds.size() != 1) return std::nullopt;
   if (!os::has_fixed_size(frame.fds[0], asked.bytes)) return std::nullopt;

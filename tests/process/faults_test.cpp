@@ -1,13 +1,12 @@
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sys/resource.h>
 
 #include <atomic>
 #include <random>
 #include <thread>
 
 #include "process/common.hpp"
+#include "process/few_descriptors.hpp"
 
 using namespace tests;
 
@@ -95,23 +94,6 @@ TEST_CASE("without spawner and twin a program whose worker crashes gives up") {
   });
   CHECK_EQ(program->wait().exit_code, 70);
 }
-
-/// While it lives, this process can open only so many descriptors more.
-class few_descriptors {
- public:
-  explicit few_descriptors(std::size_t more) {
-    ::getrlimit(RLIMIT_NOFILE, &before_);
-    rlimit now = before_;
-    std::size_t unused = 0;
-    for (now.rlim_cur = 0; unused < more || used(now.rlim_cur); ++now.rlim_cur) unused += used(now.rlim_cur) ? 0 : 1;
-    ::setrlimit(RLIMIT_NOFILE, &now);
-  }
-  ~few_descriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
-
- private:
-  static bool used(rlim_t number) { return ::fcntl(static_cast<int>(number), F_GETFD) != -1; }
-  rlimit before_{};
-};
 
 // Not under UBSan: it needs descriptors itself to look at an object, and reports a good one when there are none.
 TEST_CASE("a spawn that runs out of descriptors, at whatever step, is a typed error, and others go on" *
