@@ -182,6 +182,7 @@ void control::on_timer() {
   next_sweep_ = now + std::chrono::seconds(1);
   sweep();
   reap_strays();
+  if (spawner_alive_) spawner_.keep_twin();
   cgroups_.sweep();
   look_for_due();
 }

@@ -80,13 +80,13 @@ spawner::~spawner() {
 }
 
 void spawner::server::end() noexcept {
-  if (!pidfd) return;
   socket.reset();
+  pid = 0;
+  if (!pidfd) return;
   os::send_signal(pidfd, 9);
   os::wait_ready(pidfd.get(), os::poller::read, std::nullopt);
   os::reap(pidfd);
   pidfd.reset();
-  pid = 0;
 }
 
 bool spawner::request_twin() {
@@ -116,8 +116,18 @@ void spawner::answered(const wire::spawn_reply& reply) {
   if (unanswered_ > 0) --unanswered_;
   adopt_while_unanswered();
   orphans_ = reply.orphan != 0;
-  if (reply.incarnation != 0 || reply.pid <= 0) return;  // no twin: the next death of the spawner is its last
-  twin_ = {std::move(twin_to_be_), os::open_pidfd(reply.pid), reply.pid};
+  if (reply.incarnation == 0) twin_made(reply.pid);
+}
+
+/// `pid` not above 0: no twin for now. If the spawner dies before there is one, that death is its last.
+void spawner::twin_made(int pid) {
+  server made{std::move(twin_to_be_), {}, pid};
+  if (pid <= 0) return;
+  try {
+    made.pidfd = os::open_pidfd(pid);
+  } catch (const error&) {  // no descriptor left
+  }
+  twin_ = std::move(made);
 }
 
 std::optional<wire::spawn_reply> spawner::answer(bool& alive) {
@@ -135,20 +145,29 @@ std::optional<wire::spawn_reply> spawner::answer(bool& alive) {
   return reply->incarnation != 0 ? reply : std::nullopt;
 }
 
-bool spawner::take_over() {
+bool spawner::take_over() noexcept {
   active_.end();
+  twin_to_be_.reset();
   unanswered_ = 0;
   adopt_while_unanswered();
   if (!twin_.socket) return false;
   active_ = std::move(twin_);
   twin_ = {};
-  request_twin();
+  keep_twin();
   return true;
 }
 
-void spawner::replace_twin() {
+void spawner::replace_twin() noexcept {
   twin_.end();
-  request_twin();
+  keep_twin();
+}
+
+void spawner::keep_twin() noexcept {
+  if (twin_.socket || twin_to_be_) return;
+  try {
+    request_twin();
+  } catch (const error&) {  // no descriptors left: at the next call
+  }
 }
 
 void spawner::reap_stray(const std::function<bool(int pid)>& known) const {

@@ -45,9 +45,12 @@ class spawner {
   std::optional<wire::spawn_reply> answer(bool& alive);
 
   /// The active one has died: the twin takes its place and is asked for a twin. False: there is none.
-  bool take_over();
+  bool take_over() noexcept;
   /// The twin has died: asks for another.
-  void replace_twin();
+  void replace_twin() noexcept;
+  /// Asks for a twin if there is none and none is on its way: when one was wanted there may have been no descriptor for
+  /// it. To be called now and then.
+  void keep_twin() noexcept;
   /// Reaps a child that a spawner, dead now, has forked and not told of; one that has died and that neither this knows
   /// nor `known` does. Such a child finds its control socket hung up, and exits.
   void reap_stray(const std::function<bool(int pid)>& known) const;
@@ -59,9 +62,11 @@ class spawner {
     os::fd socket;
     os::fd pidfd;
     int pid = 0;
+    /// Without a pidfd it ends by itself when its socket is closed, and reap_stray() reaps it.
     void end() noexcept;
   };
   bool request_twin();
+  void twin_made(int pid);
   void answered(const wire::spawn_reply& reply);
   void adopt_while_unanswered() const noexcept;
 

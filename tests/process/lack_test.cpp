@@ -130,4 +130,31 @@ TEST_CASE("an actor that has no descriptor left for one more receiver says so wi
   CHECK(ended.log.find("ended by an exception: this process has no descriptors left") != std::string::npos);
 }
 
+bool reaped(pid_t pid) { return ::kill(pid, 0) != 0; }
+
+TEST_CASE("a spawner or a twin that dies while no descriptor is left is replaced when there are some again" *
+          not_sanitized) {
+  in_program<Recorder>(quiet(0), [](troupe::system& sys) {
+    const auto one = sys.spawn<Recorder>("one");
+    pid_of(one);
+    const auto spawners = [] { return children_of(::getpid(), "troupe-spawner"); };
+    for (const std::size_t dies : {0UL, 1UL, 0UL, 1UL}) {
+      EXPECT(eventually([&] { return spawners().size() == 2; }));
+      sys.stop(sys.spawn<Recorder>("other"));  // the twin is told of before this one is
+      const pid_t pid = spawners().at(dies);
+      {
+        const no_descriptors none;
+        ::kill(pid, SIGKILL);
+        EXPECT(eventually([&] { return reaped(pid); }));
+        EXPECT_EQ(error_of([&] { return sys.spawn<Recorder>("other"); }).code(), troupe::errc::spawn_failed);
+        EXPECT(pid_of(one) > 0);
+      }
+      const auto other = sys.spawn<Recorder>("other");
+      EXPECT(pid_of(other) > 0);
+      sys.stop(other);
+    }
+    EXPECT(eventually([&] { return spawners().size() == 2; }));
+  });
+}
+
 }  // namespace
