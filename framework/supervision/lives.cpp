@@ -117,6 +117,8 @@ void control::on_spawned(const wire::spawn_reply& reply) {
   try {
     who->pid = reply.pid;
     who->pidfd = os::open_pidfd(reply.pid);
+    // Now, since there may be no descriptor left when it is ready, and its starter waits for this.
+    if (of.role == wire::role::process) who->sentinel = std::make_shared<os::fd>(who->pidfd.duplicate());
     poller_.add(who->pidfd, pidfd_key(who->id));
   } catch (const error& e) {
     look_for_strays_ = 5;
@@ -196,7 +198,7 @@ void control::ready(life& who, const std::string& said) {
   if (life* owner = find_life(of.owner)) {
     send(*owner, wire::frame::process_started,
          wire::answer{of.tag, of.id, static_cast<std::uint64_t>(who.pid), wire::status::ok, 0}, {},
-         {std::make_shared<os::fd>(who.pidfd.duplicate())});
+         {std::move(who.sentinel)});
   }
 }
 

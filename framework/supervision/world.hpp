@@ -74,6 +74,7 @@ struct life {
 
   int pid = 0;
   os::fd pidfd;  // none: main
+  std::shared_ptr<os::fd> sentinel;  // of a process that starts: the pidfd for who starts it
   std::shared_ptr<os::fd> out;
   std::shared_ptr<channel::peer_memory> memory;
   std::shared_ptr<outbox_segments> segments = std::make_shared<outbox_segments>();

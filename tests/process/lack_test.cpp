@@ -157,4 +157,35 @@ TEST_CASE("a spawner or a twin that dies while no descriptor is left is replaced
   });
 }
 
+struct Start {};
+struct Starter : troupe::actor {
+  std::string on(Start) {
+    try {
+      troupe::process([] {}).join();
+      return "ended";
+    } catch (const troupe::error& e) {
+      return std::string(troupe::name(e.code()));
+    }
+  }
+  using handles = troupe::handles<Start>;
+};
+
+TEST_CASE("whenever during the start of a process the descriptors run out, its starter gets an answer" *
+          not_sanitized) {
+  in_program<Starter>(quiet(0), [](troupe::system& sys) {
+    const auto starter = sys.spawn<Starter>("starter");
+    EXPECT_EQ(starter.ask(Start{}).get(), std::string("ended"));
+    for (int round = 0; round < 100; ++round) {
+      const auto until = std::chrono::steady_clock::now() + round * 50us;
+      auto started = starter.ask(Start{}, 10s);
+      while (std::chrono::steady_clock::now() < until) {
+      }
+      const no_descriptors none;
+      const std::string how = started.get();
+      EXPECT(how == "ended" || how == "spawn_failed");
+    }
+    EXPECT_EQ(starter.ask(Start{}).get(), std::string("ended"));
+  });
+}
+
 }  // namespace
