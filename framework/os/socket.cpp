@@ -52,8 +52,9 @@ io receive_packet(const fd& socket, std::span<std::byte> buffer, packet& into) {
   message.msg_control = control;
   message.msg_controllen = sizeof control;
   ssize_t got = 0;
+  // ECONNRESET comes once, if the peer went without reading all: before what it had sent, which is still there.
   do got = ::recvmsg(socket.get(), &message, MSG_CMSG_CLOEXEC);
-  while (got < 0 && errno == EINTR);
+  while (got < 0 && (errno == EINTR || errno == ECONNRESET));
   if (got < 0) return errno == EAGAIN ? io::again : io::hung_up;
   into.fds.clear();
   for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr; part = CMSG_NXTHDR(&message, part)) {

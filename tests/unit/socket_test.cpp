@@ -62,3 +62,15 @@ TEST_CASE("a packet whose descriptors find no room in this process comes without
   CHECK_EQ(got.size, 1);
   CHECK_EQ(got.fds.size(), 1);
 }
+
+TEST_CASE("the last packet of a peer that went without reading all of ours is received, and then that it is gone") {
+  auto [ours, theirs] = os::packet_pair();
+  std::array<std::byte, 16> buffer{};
+  os::packet got;
+  REQUIRE(os::send_packet(ours, buffer, {}) == os::io::done);
+  REQUIRE(os::send_packet(theirs, std::span(buffer).first(3), {}) == os::io::done);
+  theirs.reset();
+  CHECK(os::receive_packet(ours, buffer, got) == os::io::done);
+  CHECK_EQ(got.size, 3);
+  CHECK(os::receive_packet(ours, buffer, got) == os::io::hung_up);
+}
