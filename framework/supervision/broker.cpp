@@ -113,8 +113,8 @@ void control::say_lack() {
   const auto now = os::clock::now();
   if (now < next_lack_line_) return;
   next_lack_line_ = now + std::chrono::seconds(10);
-  log_line("the supervisor process has no descriptors left, so ends of pipes and arguments that are sent get lost: raise "
-           "its limit (ulimit -n)",
+  log_line("the supervisor process has no descriptors left, so ends of pipes and arguments that are sent get lost: "
+           "raise its limit (ulimit -n)",
            log_level::warning);
 }
 

@@ -27,8 +27,8 @@ std::optional<std::vector<std::byte>> bytes_of(const wire::supervise& asked, cha
     return std::vector<std::byte>(bytes.begin(), bytes.end());
   }
   if (frame.lost_fds) {
-    throw error(errc::spawn_failed, "the supervisor process has no descriptor left for the description of a child: raise "
-                                    "its limit (ulimit -n)");
+    throw error(errc::spawn_failed,
+                "the supervisor process has no descriptor left for the description: raise its limit (ulimit -n)");
   }
   if (asked.bytes > most_bytes || frame.fds.size() != 1) return std::nullopt;
   if (!os::has_fixed_size(frame.fds[0], asked.bytes)) return std::nullopt;
