@@ -44,6 +44,14 @@ fd open_anew(const fd& what, opening how) {
   return again;
 }
 
+void open_standard_descriptors() {
+  for (int number = STDIN_FILENO; number <= STDERR_FILENO; ++number) {
+    if (::fcntl(number, F_GETFD) >= 0) continue;
+    // The lowest number that is free is this one.
+    if (::open("/dev/null", O_RDWR) < 0) fail("open /dev/null in place of a closed standard descriptor");
+  }
+}
+
 std::size_t descriptor_limit() noexcept {
   rlimit limit{};
   return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? static_cast<std::size_t>(limit.rlim_cur) : 1024;

@@ -42,6 +42,11 @@ fd open_anew(const fd& what, opening how);
 /// Throws error(errc::os) with the present errno and this operation.
 [[noreturn]] void fail(const char* op);
 
+/// Opens /dev/null on each of 0, 1 and 2 that is closed: what else would be opened there, everything that prints or
+/// redirects would write into. Inherited through exec. Call it while no other thread opens anything. Throws
+/// error(errc::os).
+void open_standard_descriptors();
+
 /// Raises the soft limit of descriptors to the hard one; best effort.
 void raise_descriptor_limit() noexcept;
 

@@ -248,6 +248,7 @@ int run_program(int, char**, const run_options& how, std::span<const actor_type*
                 const std::function<int(runtime&)>& body) {
   using namespace supervision;
   require_single_thread();
+  os::open_standard_descriptors();
   flush_stdio();
   os::raise_descriptor_limit();
   os::ignore_sigpipe();

@@ -166,7 +166,8 @@ struct options {
 /// be spawned. Workers see the program's globals as they are now. Returns when the tree has been stopped, in the reverse
 /// order of its start: what `body` returned (0 for void), 70 if the root supervisor gave up, or ended by auto_shutdown
 /// because a significant child had given up or used up its budget. A signal INT, TERM or HUP stops the tree and ends the
-/// process with 128 + signal. An error that escapes `body` is printed: 1.
+/// process with 128 + signal. An error that escapes `body` is printed: 1. Of the descriptors 0, 1 and 2, one that is
+/// closed is opened on /dev/null.
 /// Throws error: threads_exist if the process has more than one thread; level_missing.
 template <class... Actors, class Body>
 int run(int argc, char** argv, const options& how, Body&& body) {

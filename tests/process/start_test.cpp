@@ -1,3 +1,5 @@
+#include <iostream>
+
 #include "process/common.hpp"
 
 using namespace tests;
@@ -25,6 +27,35 @@ struct Fragile : troupe::actor {
   std::uint64_t from_;
   std::uint64_t start_ = 0;
 };
+
+/// Writes to standard output and standard error before it answers.
+struct Speaker : troupe::actor {
+  int on(Number m) {
+    std::cout << "told " << m.value << std::endl;
+    std::cerr << "told " << m.value << std::endl;
+    return m.value;
+  }
+  using handles = troupe::handles<Number>;
+};
+
+TEST_CASE("a program that is started with closed standard descriptors works, and ends in order") {
+  for (const std::vector<int>& closed : {std::vector{0}, {1, 2}, {0, 1, 2}}) {
+    for (const bool captured : {false, true}) {
+      CAPTURE(closed);
+      CAPTURE(captured);
+      program started([&] {
+        for (const int each : closed) ::close(each);
+        return troupe::run<Speaker>(0, nullptr, captured ? logged() : quiet(), [](troupe::system& sys) {
+          const auto speaker = sys.spawn<Speaker>("speaker");
+          for (int i = 0; i < 100; ++i) EXPECT_EQ(speaker.ask(Number{i}).get(), i);
+          note("answered");
+        });
+      });
+      CHECK_EQ(started.wait().exit_code, 0);
+      CHECK(noted("answered"));
+    }
+  }
+}
 
 TEST_CASE("a constructor or an on_start that fails makes spawn fail with its text, and the name is free") {
   in_program<Fragile>([](troupe::system& sys) {
