@@ -18,8 +18,10 @@ namespace troupe::os {
 
 void fail(const char* op) {
   const int number = errno;
-  const bool none_left = number == EMFILE;
-  throw error(errc::os, op, number, none_left ? "this process has none left: raise limits.files, or ulimit -n" : "");
+  const char* to_do = "";
+  if (number == EMFILE) to_do = "this process has none left: raise limits.files, or ulimit -n";
+  if (number == EFBIG) to_do = "this process may not make a file so large: raise limits.file_size, or ulimit -f";
+  throw error(errc::os, op, number, to_do);
 }
 
 void fd::reset(int number) noexcept {

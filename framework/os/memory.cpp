@@ -1,6 +1,7 @@
 #include "os/memory.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -43,10 +44,30 @@ void populate(std::byte* at, std::uint64_t size) {
   }
 }
 
+namespace {
+
+/// False: errno says why. What a file may grow to holds for memory too; beyond it the kernel sends this thread SIGXFSZ,
+/// which ends a process by default, so it must not arrive.
+bool resize(const fd& memory, std::uint64_t size) noexcept {
+  sigset_t too_large, before;
+  ::sigemptyset(&too_large);
+  ::sigaddset(&too_large, SIGXFSZ);
+  ::pthread_sigmask(SIG_BLOCK, &too_large, &before);
+  const bool done = ::ftruncate(memory.get(), static_cast<off_t>(size)) == 0;
+  const int why = errno;
+  constexpr timespec at_once{};
+  if (!done && why == EFBIG) ::sigtimedwait(&too_large, nullptr, &at_once);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = why;
+  return done;
+}
+
+}  // namespace
+
 fd make_memory(const char* label, std::uint64_t size) {
   fd memory{::memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING)};
   if (!memory) fail("make shared memory");
-  if (::ftruncate(memory.get(), static_cast<off_t>(size)) != 0) fail("size shared memory");
+  if (!resize(memory, size)) fail("size shared memory");
   return memory;
 }
 

@@ -53,7 +53,8 @@ enum class seal : std::uint8_t {
   size_first,     ///< SHRINK | GROW: another kind may follow
 };
 
-/// Anonymous shared memory of this size, all zeros, sparse. Throws error(errc::os).
+/// Anonymous shared memory of this size, all zeros, sparse. Throws error(errc::os), also if a file of this process
+/// must not be so large (RLIMIT_FSIZE).
 fd make_memory(const char* label, std::uint64_t size);
 /// Throws error(errc::os).
 void seal_memory(const fd& memory, seal how);

@@ -19,6 +19,7 @@ struct Allocate {
 };
 struct NewPrivileges {};
 struct Started {};
+struct StartFails {};
 
 bool says_no_new_privs(pid_t pid) {
   std::ifstream status("/proc/" + std::to_string(pid) + "/status");
@@ -70,9 +71,12 @@ struct Limited : troupe::actor {
     return exit_code_of(m.value < 0 ? troupe::process(no_new_privs_of_child)
                                     : troupe::process(limit_of_child, m.value));
   }
+  std::string on(StartFails) {
+    return error_of([] { return troupe::process(no_new_privs_of_child).pid(); }).what();
+  }
   int on(Pid) { return ::getpid(); }
   void on(Abort) { std::abort(); }
-  using handles = troupe::handles<Limit, Started, NewPrivileges, Burn, Allocate, Number, Pid, Abort>;
+  using handles = troupe::handles<StartFails, Limit, Started, NewPrivileges, Burn, Allocate, Number, Pid, Abort>;
 };
 using limited = troupe::actor_ref<Limited>;
 
@@ -153,6 +157,32 @@ TEST_CASE("a worker that has too few descriptors to start says so, and what to d
     EXPECT(refused.text().find("raise limits.files") != std::string::npos);
     EXPECT(pid_of(sys.spawn<Limited>("poor")) > 0);
   });
+}
+
+TEST_CASE("memory that the limit of a file's size forbids is an error that says what to do, and no signal") {
+  in_program<Limited>([](troupe::system& sys) {
+    troupe::child_spec spec{.name = "limited"};
+    spec.limits.file_size = 0;
+    auto actor = sys.spawn<Limited>(spec);
+    const pid_t before = pid_of(actor);
+    EXPECT(actor.ask(StartFails{}).get().find("raise limits.file_size, or ulimit -f") != std::string::npos);
+    EXPECT_EQ(pid_of(actor), before);
+  });
+}
+
+TEST_CASE("a program whose files may not be as large as its memory cannot start, and says what to do") {
+  program started([] {
+    const rlimit a_megabyte{1 << 20, 1 << 20};
+    ::setrlimit(RLIMIT_FSIZE, &a_megabyte);
+    const auto failed =
+        error_of([] { return troupe::run<Limited>(0, nullptr, quiet(), [](troupe::system&) { note("body"); }); });
+    EXPECT_EQ(failed.code(), troupe::errc::os);
+    EXPECT(std::string(failed.what()).find("raise limits.file_size, or ulimit -f") != std::string::npos);
+    note("refused");
+    return 0;
+  });
+  CHECK_EQ(started.wait().exit_code, 0);
+  CHECK(notes() == std::vector<std::string>{"refused"});
 }
 
 TEST_CASE("processor time beyond the limit ends the process, and the certificate says so") {
