@@ -213,7 +213,7 @@ void control::stop_life(life& who, shutdown how) {
     return;
   }
   send(who, wire::frame::stop, wire::number{static_cast<std::uint64_t>(wire::stop_reason::shutdown)});
-  if (how.how == shutdown::kind::timed) who.kill_at = os::clock::now() + how.grace;
+  if (how.how == shutdown::kind::timed) who.kill_at = os::clock::now() + policy::bounded(how.grace);
 }
 
 void control::on_death(life& who) {

@@ -43,6 +43,9 @@ using call_id = std::uint64_t;
 /// A steady time: nanoseconds since any fixed moment. Must not run backwards from event to event.
 using instant = std::chrono::nanoseconds;
 
+/// A length of time that a user gave, no longer than a century: it can be added to the present without overflow.
+instant bounded(std::chrono::milliseconds time);
+
 enum class child_kind : std::uint8_t { worker, supervisor };
 
 /// How an end is judged (OTP 5.12). normal: the child stopped itself, exit code 0. shutdown: it ended because its

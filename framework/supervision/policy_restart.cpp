@@ -4,15 +4,11 @@
 #include "supervision/policy_turn.hpp"
 
 namespace troupe::supervision::policy {
-namespace {
 
-/// More would overflow as nanoseconds.
 instant bounded(std::chrono::milliseconds time) {
   constexpr std::chrono::hours century{24 * 36525};
   return std::clamp<std::chrono::milliseconds>(time, std::chrono::milliseconds{0}, century);
 }
-
-}  // namespace
 
 void restart_window::set(std::uint32_t intensity, std::chrono::milliseconds period) {
   intensity_ = intensity;

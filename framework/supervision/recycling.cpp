@@ -74,7 +74,7 @@ void control::on_retiring(life& who) {
   who.asked_by = "its supervisor";
   const shutdown& how = who.of->spec.shutdown;
   if (how.how == shutdown::kind::infinity) return;
-  who.kill_at = os::clock::now() + (how.how == shutdown::kind::timed ? how.grace : least_grace);
+  who.kill_at = os::clock::now() + policy::bounded(how.how == shutdown::kind::timed ? how.grace : least_grace);
 }
 
 /// False: there is no spare any more. One that was told to stop meanwhile is none: the end that is posted instead

@@ -187,7 +187,7 @@ class turn {
     if (desk_.state.now == policy::state::phase::ended) return;  // its end has been posted
     if (how.how == shutdown::kind::brutal_kill) desk_.killing = true;
     if (how.how == shutdown::kind::timed)
-      self_->delayed_send(self_, how.grace, mail{.what = time_is_over{}, .life = desk_.life});
+      self_->delayed_send(self_, policy::bounded(how.grace), mail{.what = time_is_over{}, .life = desk_.life});
     const bool under_way = ending();
     step(policy::stop_all{++desk_.last_call});
     kill_if(desk_.killing && under_way);

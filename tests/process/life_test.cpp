@@ -1,3 +1,5 @@
+#include <poll.h>
+
 #include "process/common.hpp"
 
 using namespace tests;
@@ -48,6 +50,17 @@ struct Lively : troupe::actor {
   using handles = troupe::handles<After, Every, Tick, CancelIt, StopYourself, Watch, Number, Numbers, Pid>;
   troupe::timer last;
   std::vector<int> ticks;
+};
+
+/// Does not end at once.
+struct Slow : troupe::actor {
+  void on(Number) {}
+  int on(Pid) { return ::getpid(); }
+  void on_stop(troupe::stop_reason) override {
+    ::poll(nullptr, 0, 100);
+    note("stopped " + self().name());
+  }
+  using handles = troupe::handles<Number, Pid>;
 };
 
 TEST_CASE("timers come in the order of their times, once or again and again, until they are cancelled") {
@@ -229,6 +242,22 @@ TEST_CASE("an actor that does not stop in time is killed; one with brutal_kill i
     EXPECT(!noted("stop slow shutdown"));
     EXPECT(!noted("stop brutal shutdown"));
     EXPECT_EQ(sys.count().workers, 0UL);
+  });
+}
+
+TEST_CASE("the longest time to shut down that can be written is not over at once") {
+  in_program<Slow>([](troupe::system& sys) {
+    constexpr auto longest = troupe::shutdown::within(std::chrono::milliseconds::max());
+    const auto one = sys.spawn<Slow>({.name = "one", .shutdown = longest});
+    sys.stop(one);
+    EXPECT(noted("stopped one"));
+    sys.spawn(troupe::supervisor({.name = "team", .shutdown = longest})
+                  .child<Slow>({.name = "two", .shutdown = troupe::shutdown::infinity()}));
+    sys.root().terminate_child("team");
+    EXPECT(noted("stopped two"));
+    const auto three = sys.spawn<Slow>({.name = "three", .shutdown = longest, .recycle = {.messages = 1}});
+    three.tell(Number{1});
+    EXPECT(eventually([] { return noted("stopped three"); }));
   });
 }
 
