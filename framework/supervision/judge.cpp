@@ -61,8 +61,9 @@ judged_record::fate fate_of(const identity& of, const channel::record& record, u
 
 bool find_record(const identity& of, const in_lane& lane, std::uint64_t position, channel::record& into) {
   auto reader = reader_of(of, lane);
-  // Each step moves the reader's head by 8 or more, and the tail is at most a ring away.
-  while (reader.peek(into) == channel::lane_reader::state::ready) {
+  // The sender may go on publishing, as fast as this reads.
+  const std::uint64_t end = std::min(reader.tail(), reader.head() + lane.ring_bytes);
+  while (reader.head() < end && reader.peek(into) == channel::lane_reader::state::ready) {
     if (into.position >= position) return into.position == position;
     reader.advance(into);
   }
