@@ -63,6 +63,9 @@ std::vector<std::string> check(const supervisor_flags& flags, std::span<const na
   for (const auto& [name, rules] : children) {
     const std::string who = "child \"" + std::string(name) + "\": ";
     for (const auto& each : of_child(flags, rules)) all.push_back(who + each);
+    if (flags.strategy == strategy::simple_one_for_one && rules.kind == child_kind::supervisor)
+      all.push_back(who + "the template of simple_one_for_one has to be an actor; to start supervisors at run time use "
+                          "another strategy and start_child");
     if (!names.insert(name).second && said.insert(name).second) all.push_back(who + "the name is there more than once");
   }
   return all;

@@ -196,6 +196,18 @@ TEST_CASE("an actor that calls its own supervisor while that waits for its start
   });
 }
 
+TEST_CASE("a supervisor as the template is refused") {
+  in_program<Recorder>([](troupe::system& sys) {
+    supervisor many({.name = "many", .strategy = strategy::simple_one_for_one});
+    many.child(supervisor({.name = "each"}).child<Recorder>({.name = "below"}));
+    const auto refused =
+        error_of([&] { return sys.spawn(supervisor({.name = "top"}).child(many).child<Recorder>({.name = "a"})); });
+    EXPECT_EQ(refused.code(), troupe::errc::bad_spec);
+    EXPECT(refused.text().find("the template of simple_one_for_one has to be an actor") != std::string::npos);
+    EXPECT(!sys.find<Recorder>("a"));
+  });
+}
+
 TEST_CASE("children are made from a template, up to as many as there may be") {
   in_program<Parent, Recorder>([](troupe::system& sys) {
     supervisor pool({.name = "pool", .strategy = strategy::simple_one_for_one, .max_children = 2});

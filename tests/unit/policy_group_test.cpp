@@ -185,6 +185,11 @@ TEST_CASE("check names what OTP refuses (cases 27, 28, 61)") {
   CHECK(check({.auto_shutdown = auto_shutdown::any_significant}, both) ==
         lines{"child \"a\": a permanent child cannot be significant, for it is always restarted",
               "child \"a\": the name is there more than once"});
+  const std::array below{named_rules{"inner", {.kind = child_kind::supervisor}}};
+  CHECK(check({}, below).empty());
+  CHECK(check({.strategy = troupe::strategy::simple_one_for_one}, below) ==
+        lines{"child \"inner\": the template of simple_one_for_one has to be an actor; to start supervisors at run time "
+              "use another strategy and start_child"});
   CHECK(check({.within = 0ms}, {}) == lines{"the time within which restarts are counted has to be above 0"});
   CHECK(check({.strategy = troupe::strategy::simple_one_for_one, .auto_shutdown = auto_shutdown::any_significant},
               {}) == lines{"auto_shutdown cannot be combined with the strategy simple_one_for_one",
