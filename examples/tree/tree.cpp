@@ -10,6 +10,7 @@
 #include <iostream>
 #include <map>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <troupe/main.hpp>
 #include <troupe/troupe.hpp>
@@ -27,6 +28,13 @@ struct Poison {};  // kills whoever handles it, each time, and is handled three 
 
 namespace {
 
+/// One that the file names. It has to stand before the one that needs it, or that cannot start.
+template <class A>
+troupe::actor_ref<A> named(const troupe::self_t& self, const std::string& name) {
+  if (const auto found = self.find<A>(name)) return *found;
+  throw std::runtime_error("its args name \"" + name + "\", and no actor of this name stands before it in the file");
+}
+
 /// Counts the jobs that were done. The counts outlive its process.
 struct Store : troupe::checkpointed<std::map<std::string, std::uint64_t>> {
   void on(const Done& m) { ++state()[m.worker]; }
@@ -41,7 +49,7 @@ struct Worker : troupe::actor {
     template <class Ar> void serialize(Ar& ar) { ar(CEREAL_NVP(store)); }
   };
   explicit Worker(config c) : its_(std::move(c)) {}
-  void on_start() override { store_ = *self().find<Store>(its_.store); }
+  void on_start() override { store_ = named<Store>(self(), its_.store); }
 
   void on(Job) { store_.tell(Done{self().name()}); }
   void on(Crash) { std::abort(); }
@@ -67,7 +75,7 @@ struct Source : troupe::actor {
   };
   explicit Source(config c) : its_(std::move(c)) {}
   void on_start() override {
-    for (const auto& name : its_.workers) workers_.push_back(*self().find<Worker>(name));
+    for (const auto& name : its_.workers) workers_.push_back(named<Worker>(self(), name));
     every(its_.period, Tick{});
   }
   void on(Tick) {
@@ -90,8 +98,8 @@ struct Menu : troupe::actor {
   };
   explicit Menu(config c) : its_(std::move(c)) {}
   void on_start() override {
-    victim_ = *self().find<Worker>(its_.victim);
-    store_ = *self().find<Store>(its_.store);
+    victim_ = named<Worker>(self(), its_.victim);
+    store_ = named<Store>(self(), its_.store);
     keys_ = self().watch(STDIN_FILENO, troupe::readiness::readable, [this] { read_keys(); });
     say("c crash, h hang, l leak, p poison, s status, q quit");
   }

@@ -9,6 +9,9 @@ run 0 "$tree" check "$file"
 run 0 "$tree" actors
 expect '^Worker' out
 
+run 1 "$tree" run "$file" --set 'supervisor.child.menu.args.victim="nobody"'
+expect 'its args name "nobody", and no actor of this name stands before it in the file' err
+
 # A sanitizer's shadow memory does not fit into the file's limit, so no worker would start, and without it a leak goes on.
 changes=()
 [[ -z ${TROUPE_SANITIZE:-} ]] || changes=(--set "supervisor.child.pipeline.child.worker.limits={}")
