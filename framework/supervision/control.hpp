@@ -257,6 +257,8 @@ class control final : public executor {
   void make_room_for(const std::string& name);
   void take_back(const child_plan& planned);
   void forget_now(policy::child_id id);
+  /// Why the child of this name cannot become what is described; empty: it can, or there is none.
+  std::string lasts_beyond(const branch& of, const detail::tree_child& described);
   void reload(life& who, const call& from, branch& of, const channel::described& what);
 
   // watching.cpp: workers that hang

@@ -46,6 +46,16 @@ std::string joined(const std::vector<std::string>& lines) {
 
 error bad_spec(const std::string& text) { return {errc::bad_spec, text}; }
 
+/// A name stands in lines of the log and of a certificate, where the next line is something else.
+expected<void> check_name(const std::string& name, const std::string& whose) {
+  if (name.empty() || name.size() > wire::max_name)
+    return tl::unexpected(error(errc::not_allowed, whose + " name has 1 to " + std::to_string(wire::max_name) + " bytes"));
+  const std::size_t cut = name.find_first_of(std::string_view("\0\n", 2));
+  if (cut == name.npos) return {};
+  return tl::unexpected(bad_spec(whose + " name cannot have a line break or a zero byte in it; this one begins with \"" +
+                                 name.substr(0, cut) + "\""));
+}
+
 os::fd filled(const char* label, std::span<const std::byte> bytes) {
   os::fd memory = os::make_memory(label, bytes.size());
   std::copy(bytes.begin(), bytes.end(), os::mapping(memory, bytes.size(), os::access::read_write).data());
@@ -134,9 +144,7 @@ expected<child_plan> control::plan(const detail::tree_child& described, supervis
 expected<child_plan> control::plan_actor(const detail::tree_child& described, supervisor_id under, life& who,
                                          std::uint64_t tag) {
   const child_spec& spec = described.spec;
-  if (spec.name.empty() || spec.name.size() > wire::max_name) {
-    return tl::unexpected(error(errc::not_allowed, "an actor's name has 1 to " + std::to_string(wire::max_name) + " bytes"));
-  }
+  if (const auto fits = check_name(spec.name, "an actor's"); !fits) return tl::unexpected(fits.error());
   if (!std::has_single_bit(spec.lane_bytes) || spec.lane_bytes < (std::uint32_t{1} << wire::min_ring_log2) ||
       spec.lane_bytes > (std::uint32_t{1} << wire::max_ring_log2)) {
     return tl::unexpected(bad_spec(spec.name + ": lane_bytes is " + std::to_string(spec.lane_bytes) +
@@ -192,9 +200,7 @@ expected<child_plan> control::plan_supervisor(const detail::tree_child& describe
                                               std::span<const std::uint64_t>& tags) {
   const detail::tree_node& node = *described.supervisor;
   const std::string& name = node.spec.name;
-  if (name.empty() || name.size() > wire::max_name) {
-    return tl::unexpected(error(errc::not_allowed, "a supervisor's name has 1 to " + std::to_string(wire::max_name) + " bytes"));
-  }
+  if (const auto fits = check_name(name, "a supervisor's"); !fits) return tl::unexpected(fits.error());
   if (const auto wrong = wrong_with(node); !wrong.empty()) return tl::unexpected(bad_spec(joined(wrong)));
   const supervisor_id id = next_number_++;
   if (!names_.emplace(name, id).second)
@@ -207,7 +213,7 @@ expected<child_plan> control::plan_supervisor(const detail::tree_child& describe
   made.spec = node.spec;
   if (node.spec.strategy == strategy::simple_one_for_one) {
     made.from_template = node.children.front();
-    tags = tags.subspan(1);
+    tags = tags.subspan(channel::actors_of(node.children.front()).size());
     return planned;
   }
   for (const auto& each : node.children) {
@@ -238,6 +244,17 @@ void control::take_back(const child_plan& planned) {
 
 // --------------------------------------------------------------------------------------------------------------- reload
 
+std::string control::lasts_beyond(const branch& of, const detail::tree_child& described) {
+  const policy::child_id known = find_child(of, 0, described.name());
+  if (known == 0) return {};
+  const std::string who = "child \"" + described.name() + "\" ";
+  const std::string to_do = "; a reload cannot change that: terminate and delete it first, or take another name";
+  const identity* actor = find_identity(known);
+  if ((actor == nullptr) != (described.supervisor != nullptr))
+    return who + (actor == nullptr ? "is a supervisor, and no actor" : "is an actor, and no supervisor") + to_do;
+  return actor == nullptr || actor->type == described.type ? "" : who + "is an actor of another class" + to_do;
+}
+
 void control::reload(life& who, const call& from, branch& of, const channel::described& what) {
   if (!what.child.supervisor) return answer(from, errc::bad_spec, "a supervisor is reloaded from a supervisor's description");
   const detail::tree_node& node = *what.child.supervisor;
@@ -245,6 +262,9 @@ void control::reload(life& who, const call& from, branch& of, const channel::des
   const bool simple = node.spec.strategy == strategy::simple_one_for_one;
   if (simple != of.from_template.has_value())
     return answer(from, errc::bad_spec, "a reload cannot make simple_one_for_one of another strategy, or the reverse");
+  for (const auto& each : simple ? std::vector<detail::tree_child>{} : node.children) {
+    if (const auto wrong = lasts_beyond(of, each); !wrong.empty()) return answer(from, errc::bad_spec, wrong);
+  }
   std::vector<child_plan> all, added;
   std::map<policy::child_id, std::uint64_t> tag_of;  // of those that are known
   std::span<const std::uint64_t> tags(what.tags);

@@ -18,6 +18,16 @@ troupe::supervisor with(auto_shutdown mode) {
   return troupe::supervisor(its);
 }
 
+struct Argument {};
+struct Other : troupe::actor {
+  explicit Other(int its = 0) : its_(its) {}
+  int on(Argument) { return its_; }
+  using handles = troupe::handles<Argument>;
+
+ private:
+  int its_;
+};
+
 void end(troupe::system& sys, const std::string& name) { kid(sys, name).tell(End{ending::normal}); }
 void still_runs(const troupe::supervisor_ref& top) {
   EXPECT(always([&] { return top.count_children().specs > 0; }, 100ms));
@@ -217,5 +227,37 @@ TEST_CASE("code_change_simple_map: the template may change, but there has to be 
     second.tell(End{ending::abort});
     EXPECT(is_gone(top, "kid-2"));
     EXPECT_EQ(counts(top), numbers({1, 1, 0, 1}));
+  });
+}
+
+// OTP takes what it is given: there a child has no refs of one class.
+TEST_CASE("a reload refuses a child of another kind or class, and nothing has changed") {
+  in_program<Kid, Other>(quiet(5), [](troupe::system& sys) {
+    const auto top = sys.spawn(sup(strategy::one_for_one, 5)
+                                   .child<Kid>(spec("actor"))
+                                   .child(troupe::supervisor({.name = "inner"}).child<Kid>(spec("below"))));
+    const auto refused = [&](const troupe::supervisor& described) {
+      const auto why = error_of([&] { return top.reload(described), 0; });
+      EXPECT_EQ(why.code(), errc::bad_spec);
+      EXPECT_EQ(children(top), lines({"inner up", "actor up"}));
+      return why.text();
+    };
+    const auto to_do = std::string("; a reload cannot change that: terminate and delete it first, or take another name");
+    EXPECT_EQ(refused(sup().child<Kid>(spec("fresh")).child(troupe::supervisor({.name = "actor"}))),
+              "child \"actor\" is an actor, and no supervisor" + to_do);
+    EXPECT_EQ(refused(sup().child<Kid>(spec("inner"))), "child \"inner\" is a supervisor, and no actor" + to_do);
+    EXPECT_EQ(refused(sup().child<Other>(spec("actor"))), "child \"actor\" is an actor of another class" + to_do);
+    EXPECT(!sys.find<Kid>("fresh"));
+    restart_by(sys, top, "actor", ending::abort);
+  });
+}
+
+TEST_CASE("after a reload a child is started again with the arguments of its first start") {
+  in_program<Other>(quiet(5), [](troupe::system& sys) {
+    const auto top = sys.spawn(sup(strategy::one_for_one, 5).child<Other>(spec("other"), 1));
+    top.reload(sup(strategy::one_for_one, 5).child<Other>(spec("other"), 2));
+    top.terminate_child("other");
+    top.restart_child("other");
+    EXPECT_EQ(sys.find<Other>("other")->ask(Argument{}).get(), 1);
   });
 }

@@ -101,6 +101,19 @@ TEST_CASE("a name belongs to one actor at a time") {
   });
 }
 
+TEST_CASE("a name that would not be shown on one line is refused") {
+  in_program<Recorder>([](troupe::system& sys) {
+    for (const auto& name : {std::string("one\nwas killed"), std::string("one\0two", 7)}) {
+      const auto actor = error_of([&] { return sys.spawn<Recorder>(name); });
+      EXPECT_EQ(actor.code(), troupe::errc::bad_spec);
+      EXPECT(actor.text().ends_with("this one begins with \"one\""));
+      const auto supervisor = error_of([&] { return sys.spawn(troupe::supervisor({.name = name})); });
+      EXPECT_EQ(supervisor.code(), troupe::errc::bad_spec);
+    }
+    EXPECT(pid_of(sys.spawn<Recorder>("one")) > 0);
+  });
+}
+
 TEST_CASE("a name finds the same actor after a restart") {
   in_program<Recorder>([](troupe::system& sys) {
     auto one = sys.spawn<Recorder>("one");
