@@ -49,11 +49,12 @@ error bad_spec(const std::string& text) { return {errc::bad_spec, text}; }
 /// A name stands in lines of the log and of a certificate, where the next line is something else.
 expected<void> check_name(const std::string& name, const std::string& whose) {
   if (name.empty() || name.size() > wire::max_name)
-    return tl::unexpected(error(errc::not_allowed, whose + " name has 1 to " + std::to_string(wire::max_name) + " bytes"));
+    return tl::unexpected(
+        error(errc::not_allowed, whose + " name has 1 to " + std::to_string(wire::max_name) + " bytes"));
   const std::size_t cut = name.find_first_of(std::string_view("\0\n", 2));
   if (cut == name.npos) return {};
-  return tl::unexpected(bad_spec(whose + " name cannot have a line break or a zero byte in it; this one begins with \"" +
-                                 name.substr(0, cut) + "\""));
+  return tl::unexpected(bad_spec(whose + " name cannot have a line break or a zero byte in it; this one begins with " +
+                                 "\"" + name.substr(0, cut) + "\""));
 }
 
 os::fd filled(const char* label, std::span<const std::byte> bytes) {

@@ -85,9 +85,10 @@ class supervisor_ref {
   supervisor_spec get_supervisorspec(const std::string& name) const;
 
   /// Takes new flags and child specs, as a code change does in Erlang/OTP: flags are in force at once; a child of the same
-  /// name keeps its process and gets the new spec; new ones are added and not started; others stay. Arguments stay those
-  /// of the first start, and children of a supervisor below stay: reload that one. bad_spec, and nothing has changed: also
-  /// for a child that is an actor and is described as a supervisor, or the reverse, or that is of another class.
+  /// name keeps its process and gets the new spec; new ones are added and not started; others stay. Arguments stay
+  /// those of the first start, and children of a supervisor below stay: reload that one. bad_spec, and nothing has
+  /// changed: also for a child that is an actor and is described as a supervisor, or the reverse, or that is of another
+  /// class.
   void reload(const supervisor& described) const { detail::reload(id_, described.description()); }
 
   explicit operator bool() const noexcept { return id_ != 0; }

@@ -242,7 +242,7 @@ TEST_CASE("a reload refuses a child of another kind or class, and nothing has ch
       EXPECT_EQ(children(top), lines({"inner up", "actor up"}));
       return why.text();
     };
-    const auto to_do = std::string("; a reload cannot change that: terminate and delete it first, or take another name");
+    const std::string to_do = "; a reload cannot change that: terminate and delete it first, or take another name";
     EXPECT_EQ(refused(sup().child<Kid>(spec("fresh")).child(troupe::supervisor({.name = "actor"}))),
               "child \"actor\" is an actor, and no supervisor" + to_do);
     EXPECT_EQ(refused(sup().child<Kid>(spec("inner"))), "child \"inner\" is a supervisor, and no actor" + to_do);
