@@ -38,7 +38,10 @@ struct Calculator : troupe::actor {
     });
     if (!work_.empty()) after(1ms, Step{});
   }
-  troupe::deferred<void> on(Ponder) { return self().defer<void>(); }
+  troupe::deferred<void> on(Ponder) {
+    pondered_.push_back(self().defer<void>());
+    return pondered_.back();
+  }
   void on(Explode) { std::abort(); }
   using handles = troupe::handles<double(Divide), double(SquareRoot), Step, void(Ponder), void(Explode)>;
 
@@ -49,6 +52,7 @@ struct Calculator : troupe::actor {
     int steps = 0;
   };
   std::vector<job> work_;
+  std::vector<troupe::deferred<void>> pondered_;
 };
 
 struct Start {};

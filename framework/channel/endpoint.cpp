@@ -129,6 +129,9 @@ void endpoint::serve_control() {
       case os::io::again: return;
       case os::io::lost_fds: return lost_fds();
       case os::io::refused:
+        // In main the program ends in order.
+        if (run_between) return interrupt(error(errc::corrupt, "the control thread said what is no frame"));
+        [[fallthrough]];
       case os::io::hung_up:
         // Without its supervisor a worker has no purpose; no destructor may wait for anybody.
         os::exit_now(1);
