@@ -120,7 +120,7 @@ void restarted_behind_their_backs(bool at_once) {
     from.tell(Send{400, 3, false});
     from.ask(Sync{}).get();
     settle(one, other);
-    for (const std::uint32_t first : {100, 200, 300, 400}) {
+    for (const std::uint32_t first : {100U, 200U, 300U, 400U}) {
       if (first == 100 && !at_once) continue;
       for (std::uint32_t each = first; each < first + 3; ++each) expect_once(sys, each, first == 300 ? "other" : "one");
     }
