@@ -236,7 +236,7 @@ TEST_CASE("a state beyond its limit ends the turn, and the state before it remai
     auto one = sys.spawn<Tally>({.name = "one", .checkpoint_bytes = 8192});
     EXPECT_EQ(one.ask(Bump{}).get(), 1L);
     one.ask(Grow{8000}).get();
-    for (const std::uint64_t bytes : {8192, 20000}) {
+    for (const std::uint64_t bytes : {8192U, 20000U}) {
       EXPECT_EQ(error_of([&] { one.ask(Grow{bytes}).get(); }).code(), troupe::errc::outcome_unknown);
     }
     EXPECT_EQ(one.ask(Bump{}).get(), 2L);
