@@ -148,7 +148,7 @@ TEST_CASE("a limit that the kernel refuses makes spawn fail with the limit's nam
   });
 }
 
-TEST_CASE("a worker that has too few descriptors to start says so, and what to do") {
+TEST_CASE("a worker that has too few descriptors to start says so, and what to do" * not_sanitized) {
   in_program<Limited>([](troupe::system& sys) {
     troupe::child_spec spec{.name = "poor"};
     spec.limits.files = 4;
