@@ -21,6 +21,13 @@ void take_half(box& to) {
   for (int i = 0; i < 2; ++i) REQUIRE(to.take() == 1);
 }
 
+/// Its last record is done with: it has not seen that head, or has stored its wish after the receiver's look.
+void begins_to_wait_too_late(box& to, peer& a) {
+  fill(a);
+  for (int i = 0; i < 4; ++i) REQUIRE(to.take() == 1);
+  a.writer.want_room(true);
+}
+
 }  // namespace
 
 TEST_CASE("a sender that has been rung for, and waits on, is rung for again") {
@@ -48,13 +55,10 @@ TEST_CASE("a sender whose wait is over is rung for its next one") {
   }
 }
 
-// It has not seen the last head, or has stored its wish after the receiver's look.
 TEST_CASE("a sender that begins to wait when its last record is done is rung before the owner sleeps") {
   box to;
   peer a(to, 0, 10, 1);
-  fill(a);
-  for (int i = 0; i < 4; ++i) REQUIRE(to.take() == 1);
-  a.writer.want_room(true);
+  begins_to_wait_too_late(to, a);
   CHECK_FALSE(a.rung());
   CHECK(to.mail.prepare_sleep());
   CHECK(a.rung());
@@ -66,9 +70,7 @@ TEST_CASE("a sender that begins to wait when its last record is done is rung bef
 TEST_CASE("a sender that begins to wait when its last record is done is rung before another lane is served") {
   box to;
   peer a(to, 0, 10, 1), b(to, 1, 11, 2);
-  fill(a);
-  for (int i = 0; i < 4; ++i) REQUIRE(to.take() == 1);
-  a.writer.want_room(true);
+  begins_to_wait_too_late(to, a);
   b.tell({2, 0});
   record got;
   REQUIRE(to.mail.next(got) == &b.lane());
@@ -78,9 +80,7 @@ TEST_CASE("a sender that begins to wait when its last record is done is rung bef
 TEST_CASE("a sender that begins to wait when its last record is done is rung before another lane is taken away") {
   box to;
   peer a(to, 0, 10, 1), gone(to, 1, 11, 2);
-  fill(a);
-  for (int i = 0; i < 4; ++i) REQUIRE(to.take() == 1);
-  a.writer.want_room(true);
+  begins_to_wait_too_late(to, a);
   to.mail.remove(1);
   CHECK(a.rung());
 }

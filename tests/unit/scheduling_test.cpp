@@ -26,6 +26,31 @@ int first_of(const cpu_set_t& set) {
   return -1;
 }
 
+/// A thread that holds a canary, from the beginning until end().
+class holder {
+ public:
+  holder() { holds_.wait(0); }
+  mapping seen_by_others() const { return {memory_, canary_bytes, access::read_only}; }
+  void end() {
+    holds_ = 2;
+    holds_.notify_one();
+    thread_.join();
+  }
+
+ private:
+  void hold() {
+    hold_canary(place_.data());
+    holds_ = 1;
+    holds_.notify_one();
+    holds_.wait(1);
+  }
+
+  const fd memory_ = make_memory("test-canary", canary_bytes);
+  const mapping place_{memory_, canary_bytes, access::read_write};
+  std::atomic<int> holds_{0};
+  std::thread thread_{[this] { hold(); }};
+};
+
 TEST_CASE("a thread is modest for a while, and then as before") {
   std::thread([] {
     CHECK(::sched_getscheduler(0) == SCHED_OTHER);
@@ -87,46 +112,26 @@ TEST_CASE("no processor at all is given to nobody") {
 }
 
 TEST_CASE("a canary is let go of when the thread that holds it ends, and each of those who wait for it is told once") {
-  const auto memory = make_memory("test-canary", canary_bytes);
-  const mapping held(memory, canary_bytes, access::read_write);
-  std::atomic<int> holds{0}, told{0};
-  std::thread holder([&] {
-    hold_canary(held.data());
-    holds = 1;
-    holds.notify_one();
-    holds.wait(1);
-  });
-  holds.wait(0);
+  holder its;
+  std::atomic<int> told{0};
   {
-    const canary_watch watch(mapping(memory, canary_bytes, access::read_only), 0, [&] {
+    const canary_watch watch(its.seen_by_others(), 0, [&] {
       ++told;
       told.notify_one();
     });
     CHECK(told == 0);
-    holds = 2;
-    holds.notify_one();
-    holder.join();
+    its.end();
     for (int now = told; now < static_cast<int>(canary_futexes); now = told) told.wait(now);
   }
   CHECK(told == static_cast<int>(canary_futexes));
 }
 
 TEST_CASE("who stops to watch a canary is told nothing, and does not wait for its end") {
-  const auto memory = make_memory("test-canary", canary_bytes);
-  const mapping held(memory, canary_bytes, access::read_write);
-  std::atomic<int> holds{0}, told{0};
-  std::thread holder([&] {
-    hold_canary(held.data());
-    holds = 1;
-    holds.notify_one();
-    holds.wait(1);
-  });
-  holds.wait(0);
-  { const canary_watch watch(mapping(memory, canary_bytes, access::read_only), 0, [&] { ++told; }); }
+  holder its;
+  std::atomic<int> told{0};
+  { const canary_watch watch(its.seen_by_others(), 0, [&] { ++told; }); }
   CHECK(told == 0);
-  holds = 2;
-  holds.notify_one();
-  holder.join();
+  its.end();
   CHECK(told == 0);
 }
 
