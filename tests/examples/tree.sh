@@ -9,12 +9,12 @@ run 0 "$tree" check "$file"
 run 0 "$tree" actors
 expect '^Worker' out
 
-run 1 "$tree" run "$file" --set 'supervisor.child.menu.args.victim="nobody"'
-expect 'its args name "nobody", and no actor of this name stands before it in the file' err
-
 # A sanitizer's shadow memory does not fit into the file's limit, so no worker would start, and without it a leak goes on.
 changes=()
 [[ -z ${TROUPE_SANITIZE:-} ]] || changes=(--set "supervisor.child.pipeline.child.worker.limits={}")
+
+run 1 "$tree" run "$file" --set 'supervisor.child.menu.args.victim="nobody"' "${changes[@]}"
+expect 'its args name "nobody", and no actor of this name stands before it in the file' err
 
 # fault KEY TEXT: types it, waits until the log says so, asks for the status until it is decided what happens, and quits.
 fault() {
