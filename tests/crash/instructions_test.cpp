@@ -224,7 +224,7 @@ TEST_CASE("where there are no debug registers, breakpoint instructions do the sa
 
 TEST_SUITE_END();
 
-TEST_SUITE_BEGIN("long");
+TEST_SUITE_BEGIN("long serial");
 
 TEST_CASE("the same for as long as every point and pair takes, and for five and a half minutes at most") {
   if (can_be_stepped()) kill_everywhere(true);

@@ -1,5 +1,5 @@
 # CTest includes this when it starts, with `program`, `kind` and `timeout` set: one test for each case of the program.
-# Those of the suite "long" may take as long as they need, up to an hour.
+# Those of the suites "long" may take as long as they need, up to an hour; those of "serial" and "long serial" run alone.
 # (doctest's own doctest_discover_tests splits names at semicolons and brackets, and runs while building.)
 
 cmake_policy(VERSION 3.25)
@@ -45,9 +45,10 @@ function(add_suite filter label serial)
 endfunction()
 
 if(EXISTS "${program}")
-  add_suite(--test-suite-exclude=serial,long "${kind}" FALSE)
+  add_suite("--test-suite-exclude=serial,long,long serial" "${kind}" FALSE)
   add_suite(--test-suite=serial "${kind}" TRUE)
-  add_suite(--test-suite=long "${kind};long" TRUE)
+  add_suite(--test-suite=long "${kind};long" FALSE)
+  add_suite("--test-suite=long serial" "${kind};long" TRUE)
 else()
   add_test("${kind}: the program is built" "${program}")
   set_tests_properties("${kind}: the program is built" PROPERTIES LABELS ${kind})
