@@ -59,7 +59,7 @@ expected<std::uint64_t> endpoint::ask(out_link& link, const detail::outgoing& wh
     }
     if (how == put::done) return correlation;
     if (how == put::to_copy) {
-      copy_payloads(what);
+      copy_payloads(what, deadline);
       continue;
     }
     if (how == put::failed) return tl::unexpected(why_closed(link, *why));
@@ -117,28 +117,29 @@ expected<detail::reply_bytes> endpoint::await_reply(std::uint64_t correlation) {
                                                  " within its deadline"));
 }
 
-/// Of requests that have their answer, have met their deadline or are not known; their number if there is none.
-std::size_t endpoint::first_settled(std::span<const std::uint64_t> correlations) const {
+/// Of requests that have their answer or are not known, or (if `late` counts) have met their deadline; their number if
+/// there is none.
+std::size_t endpoint::first_settled(std::span<const std::uint64_t> correlations, bool late) const {
   const auto now = os::clock::now();
   const auto found = std::find_if(correlations.begin(), correlations.end(), [&](std::uint64_t each) {
     const auto ask = asks_.find(each);
-    return ask == asks_.end() || ask->second.result || ask->second.deadline <= now;
+    return ask == asks_.end() || ask->second.result || (late && ask->second.deadline <= now);
   });
   return static_cast<std::size_t>(found - correlations.begin());
 }
 
-std::optional<std::size_t> endpoint::await_any(std::span<const std::uint64_t> correlations,
-                                               std::optional<os::time_point> until) {
+expected<std::optional<std::size_t>> endpoint::await_any(std::span<const std::uint64_t> correlations,
+                                                         std::optional<os::time_point> until) {
   std::unique_lock lock(mutex_);
   for (const auto each : correlations) {
     const auto ask = asks_.find(each);
     if (ask != asks_.end() && (!until || ask->second.deadline < *until)) until = ask->second.deadline;
   }
   std::size_t first = 0;
-  const woke how = wait(lock, until, [&] { return (first = first_settled(correlations)) < correlations.size(); });
-  if (how == woke::stopping) throw stop_error();
-  if (how == woke::timeout) first = first_settled(correlations);
-  if (first == correlations.size()) return std::nullopt;
+  const woke how = wait(lock, until, [&] { return (first = first_settled(correlations, false)) < correlations.size(); });
+  if (how == woke::stopping) return tl::unexpected(stop_error());
+  if (how == woke::timeout) first = first_settled(correlations, true);
+  if (first == correlations.size()) return std::optional<std::size_t>{};
   return first;
 }
 
@@ -225,6 +226,7 @@ void endpoint::link_up(incoming& frame) {
   link.callee = memory_of(got.incarnation, std::move(frame.fds[1]));
   poller_.add(link.reply_pipe, link.to);
   link.watched = true;
+  drain_replies(link);
 }
 
 namespace {

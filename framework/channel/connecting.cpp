@@ -39,7 +39,7 @@ void endpoint::connect(out_link& link, bool asks) {
   }
   if (link.offset == 0) {
     link.now = out_link::state::refused;
-    link.why = error(errc::full, "this process has no memory left for a lane to one more actor");
+    link.why = error(errc::full, "this process has no memory left for a lane to one more actor: give receivers smaller lane_bytes");
     return;
   }
   try {
@@ -130,6 +130,7 @@ expected<void> endpoint::connect_and_wait(out_link& link, bool asks, std::option
     const std::lock_guard of_link(link.mutex);
     if (link.now == out_link::state::fresh || link.now == out_link::state::refused) connect(link, asks);
   }
+  if (!until && link.now == out_link::state::connecting) pump(lock, os::clock::now());
   if (!until && link.now == out_link::state::connecting) {
     if (link.why.code() == errc::full) return tl::unexpected(link.why);
     return tl::unexpected(error(errc::connecting, "the first message to this actor waits for the supervisor: try again"));

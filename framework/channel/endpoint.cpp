@@ -10,6 +10,7 @@ namespace {
 
 // Keys of the poller: these two, identities (whose top byte is at most 24) for reply pipes, numbers of new_number() with
 // the top bit for wait_fd, and the owner's from owner_key on.
+constexpr unsigned most_rounds = 16;  // of events that are taken in before anything else
 constexpr std::uint64_t control_key = 1, doorbell_key = 2, awaited_key = std::uint64_t{1} << 63;
 
 }  // namespace
@@ -224,27 +225,33 @@ void endpoint::pump(std::unique_lock<std::mutex>& lock, std::optional<os::time_p
   pumping_ = true;
   lock.unlock();
   std::array<os::poller::event, 32> events;
-  const std::size_t count = poller_.wait(events, until);
+  std::size_t count = poller_.wait(events, until);
   lock.lock();
   pumping_ = false;
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto& event = events[i];
-    if (event.key == control_key) {
-      serve_control();
-    } else if (event.key == doorbell_key) {
-      os::hush(parts_.doorbell);
-      rings_.fetch_add(1, std::memory_order_relaxed);
-    } else if (event.key >= awaited_key) {
-      if (const auto waiting = awaited_.find(event.key); waiting != awaited_.end()) waiting->second = true;
-    } else if (event.key >= owner_key) {
-      if (on_watched) on_watched(event.key, event.readable, event.writable);
-    } else if (const auto link = links_.find(event.key); link != links_.end()) {
-      drain_replies(*link->second);
-    }
+  // All that is there, before anything is said to be late.
+  for (unsigned round = 1;; ++round) {
+    for (std::size_t i = 0; i < count; ++i) serve(events[i]);
+    if (count < events.size() || round == most_rounds) break;
+    count = poller_.wait(events, os::clock::now());
   }
   if (!deadlines_.empty()) expire(os::clock::now());
   if (next_look_) look_after_segments();
   if (followers_ > 0) handed_over_.notify_all();
+}
+
+void endpoint::serve(const os::poller::event& event) {
+  if (event.key == control_key) {
+    serve_control();
+  } else if (event.key == doorbell_key) {
+    os::hush(parts_.doorbell);
+    rings_.fetch_add(1, std::memory_order_relaxed);
+  } else if (event.key >= awaited_key) {
+    if (const auto waiting = awaited_.find(event.key); waiting != awaited_.end()) waiting->second = true;
+  } else if (event.key >= owner_key) {
+    if (on_watched) on_watched(event.key, event.readable, event.writable);
+  } else if (const auto link = links_.find(event.key); link != links_.end()) {
+    drain_replies(*link->second);
+  }
 }
 
 /// Watches duplicates, since epoll knows a descriptor once and two threads may wait for the same.

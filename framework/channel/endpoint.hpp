@@ -152,10 +152,13 @@ class endpoint {
   void segment_news(incoming& frame);
   /// Called now and then while this process has segments: time to give back blocks. The mutex is held.
   std::function<void()> on_look;
+  /// Called when the outbox has no room, with locks held: time to give back blocks. Any thread.
+  std::function<void()> on_lack;
 
   // ------------------------------------------------------------------------------------------- replies (asks.cpp)
   expected<detail::reply_bytes> await_reply(std::uint64_t correlation);
-  std::optional<std::size_t> await_any(std::span<const std::uint64_t> correlations, std::optional<os::time_point> until);
+  expected<std::optional<std::size_t>> await_any(std::span<const std::uint64_t> correlations,
+                                                 std::optional<os::time_point> until);
   void on_reply(std::uint64_t correlation, detail::reply_handler handler);
   void forget_reply(std::uint64_t correlation) noexcept;
   /// Runs what on_reply left and is due; true: something ran. Loop thread, or any thread of main.
@@ -177,7 +180,8 @@ class endpoint {
 
   // ------------------------------------------------------------------------------------------- waiting
   enum class woke : std::uint8_t { ready, timeout, stopping };
-  /// Serves the endpoint until `ready` (called with the mutex held), or until `until`, or until interrupt().
+  /// Serves the endpoint until `ready` (called with the mutex held), or until `until`, or until interrupt(). What is there
+  /// already is served even if `until` has passed.
   template <class Ready>
   woke wait(std::unique_lock<std::mutex>& lock, std::optional<os::time_point> until, Ready ready);
   std::mutex& mutex() noexcept { return mutex_; }
@@ -252,6 +256,7 @@ class endpoint {
 
   void send_bytes(const std::vector<std::byte>& packed, std::span<const int> fds);
   void pump(std::unique_lock<std::mutex>& lock, std::optional<os::time_point> until);
+  void serve(const os::poller::event& event);
   void serve_control();
   void lost_fds();
   void take_frame(incoming&& frame);
@@ -273,7 +278,7 @@ class endpoint {
   expected<void> connect_and_wait(out_link& link, bool asks, std::optional<os::time_point> until);
   void hold(out_link& link, std::vector<block_ptr>&& blocks);
   void release_of(const out_link& link);
-  void copy_payloads(const detail::outgoing& what);
+  void copy_payloads(const detail::outgoing& what, std::optional<os::time_point> until);
   put put_record(out_link& link, const detail::outgoing& what, const wire::request_part* request, bool stamped,
                  std::optional<error>& why);
   put put_in_outbox(out_link& link, const detail::outgoing& what, const wire::request_part* request, bool stamped,
@@ -290,6 +295,7 @@ class endpoint {
   woke wait_awake_or_asleep(std::unique_lock<std::mutex>& lock, out_link& link, os::time_point until,
                             const std::function<bool()>& settled);
   std::uint64_t take_outbox(std::size_t bytes);
+  std::uint64_t take_free(std::size_t bytes);
   error why_closed(out_link& link, const error& known);
   error full_error(const out_link& link, const detail::outgoing& what, put why, bool waited) const;
   error own_error(const out_link& link) const;
@@ -302,7 +308,7 @@ class endpoint {
   void stop_watching(out_link& link);
   void take_reply(out_link& link, std::span<const std::byte> frame);
   void verdict(const wire::verdict& what, const std::string& how);
-  std::size_t first_settled(std::span<const std::uint64_t> correlations) const;
+  std::size_t first_settled(std::span<const std::uint64_t> correlations, bool late) const;
   void settle(std::uint64_t correlation, expected<detail::reply_bytes> result);
   void expire(os::time_point now);
 
@@ -363,10 +369,10 @@ class endpoint {
 
 template <class Ready>
 endpoint::woke endpoint::wait(std::unique_lock<std::mutex>& lock, std::optional<os::time_point> until, Ready ready) {
-  for (;;) {
+  for (bool served_after = false;;) {
     if (ready()) return woke::ready;
     if (interrupted_) return woke::stopping;
-    if (until && os::clock::now() >= *until) return woke::timeout;
+    if (until && os::clock::now() >= *until && std::exchange(served_after, true)) return woke::timeout;
     if (poked_ && run_between) {
       poked_ = false;
       lock.unlock();

@@ -24,17 +24,23 @@ void endpoint::release_passed() {
   });
 }
 
+/// Of what is there; 0: no room.
+std::uint64_t endpoint::take_free(std::size_t bytes) {
+  const std::lock_guard ranges(ranges_mutex_);
+  const std::uint64_t offset = bytes <= wire::outbox_bytes ? outbox_.take(bytes) : 0;
+  return offset != 0 ? offset : segments_.take(bytes);
+}
+
 /// The offset of so many bytes of outbox; 0: no room now. Then a segment may be under way.
 std::uint64_t endpoint::take_outbox(std::size_t bytes) {
   release_passed();
+  if (const std::uint64_t offset = take_free(bytes); offset != 0) return offset;
+  if (on_lack) on_lack();
+  if (const std::uint64_t offset = take_free(bytes); offset != 0) return offset;
   std::uint64_t wish = 0;
   std::vector<std::uint32_t> gone;
   {
     const std::lock_guard ranges(ranges_mutex_);
-    if (bytes <= wire::outbox_bytes) {
-      if (const std::uint64_t offset = outbox_.take(bytes); offset != 0) return offset;
-    }
-    if (const std::uint64_t offset = segments_.take(bytes); offset != 0) return offset;
     wish = segments_.wish(bytes);
     if (wish == 0 && !segments_.under_way()) {
       // Empty segments that are too small for this body use up the limit.

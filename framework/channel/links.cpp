@@ -41,16 +41,21 @@ namespace {
 /// Only makes payloads of others the sender's own.
 class copies final : public detail::attachments {
  public:
+  explicit copies(os::time_point until) : until_(until) {}
+  os::time_point copy_until() override { return until_; }
   std::uint32_t attach(block_ptr) override { return 0; }
   std::span<const std::byte> attached(std::uint32_t) override { return {}; }
   void enclose(detail::enclosure) override {}
+
+ private:
+  os::time_point until_;
 };
 
 }  // namespace
 
 /// No mutex is held: a place in the outbox may have to be waited for.
-void endpoint::copy_payloads(const detail::outgoing& what) {
-  copies along;
+void endpoint::copy_payloads(const detail::outgoing& what, std::optional<os::time_point> until) {
+  copies along(until.value_or(os::clock::now()));
   detail::writer nowhere(nullptr, 0, &along);
   what.encode(what.body, nowhere);
 }
@@ -126,6 +131,10 @@ endpoint::put endpoint::put_record(out_link& link, const detail::outgoing& what,
   detail::writer body(space.data() + (capacity > 0 ? prefix : 0), capacity, &along);
   what.encode(what.body, body);
   if (along.to_copy) return put::to_copy;
+  if (!along.blocks.empty() && !what.may_hold_payloads) {
+    why = error(errc::not_allowed, "a payload travels in messages to actors, not in items of a queue: put its bytes");
+    return put::failed;
+  }
   if (along.blocks.size() >= wire::max_blocks) {
     why = error(errc::too_large, "a message may hold at most 15 payloads");
     return put::failed;
@@ -206,7 +215,7 @@ expected<void> endpoint::tell(out_link& link, const detail::outgoing& what, std:
     }
     if (how == put::done) return {};
     if (how == put::to_copy) {
-      copy_payloads(what);
+      copy_payloads(what, until);
       continue;
     }
     if (why) return tl::unexpected(why_closed(link, *why));

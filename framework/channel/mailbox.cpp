@@ -164,6 +164,11 @@ unsigned mailbox::start(const inbound& lane, const record& started, bool first) 
   return wire::attempts_of(mark);
 }
 
+bool mailbox::begun(const inbound& lane, const record& which) const noexcept {
+  const std::uint64_t mark = cursor(lane.slot).mark.load(std::memory_order_relaxed);
+  return wire::next_mark(mark, which.position) != wire::mark_of(which.position, 1);
+}
+
 void mailbox::finish(inbound& lane, const record& done) noexcept {
   lane.reader.advance(done);
   finish_passed(lane);

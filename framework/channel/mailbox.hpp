@@ -70,6 +70,8 @@ class mailbox {
   /// Stores the mark: this record is in flight from here on. Returns the number of this attempt, from 1.
   /// `first`: no record before it waits for its finish().
   unsigned start(const inbound& lane, const record& started, bool first = true) noexcept;
+  /// Whether start() has been said of this record before, by whichever incarnation.
+  bool begun(const inbound& lane, const record& which) const noexcept;
   /// next() goes on behind this record, which waits for its finish().
   void pass(inbound& lane, const record& done) noexcept { lane.reader.advance(done); }
   /// Stores the head: this record, and those passed before it, are done with.

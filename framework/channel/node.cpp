@@ -50,7 +50,8 @@ expected<std::uint64_t> ask(const address& to, const outgoing& what, std::uint64
 }
 
 expected<reply_bytes> await_reply(std::uint64_t correlation) { return here().await_reply(correlation); }
-std::optional<std::size_t> await_any(std::span<const std::uint64_t> correlations, std::optional<time_point> until) {
+expected<std::optional<std::size_t>> await_any(std::span<const std::uint64_t> correlations,
+                                               std::optional<time_point> until) {
   return here().await_any(correlations, until);
 }
 void on_reply(std::uint64_t correlation, reply_handler handler) { here().on_reply(correlation, std::move(handler)); }
@@ -61,17 +62,14 @@ void forget_reply(std::uint64_t correlation) noexcept {
 bool in_turn() noexcept { return channel::endpoint::exists() && here().in_turn(); }
 std::uint64_t own_identity() noexcept { return channel::endpoint::exists() ? here().identity() : 0; }
 
-expected<std::uint64_t> find(const std::string& name) {
-  return as_expected([&]() -> expected<std::uint64_t> {
-    const std::uint64_t tag = here().new_tag();
-    here().send(wire::frame::find, wire::call{tag, 0}, name);
-    auto got = await_answer(tag);
-    if (!got) return tl::unexpected(got.error());
-    wire::answer answer{};
-    got->take(answer);
-    if (answer.what == wire::status::ok) return answer.subject;
-    return tl::unexpected(error(errc::not_found, "no actor is called \"" + name + "\""));
-  });
+std::uint64_t find(const std::string& name) {
+  const std::uint64_t tag = here().new_tag();
+  here().send(wire::frame::find, wire::call{tag, 0}, name);
+  const auto got = await_answer(tag);
+  if (!got) throw error(got.error());
+  wire::answer answer{};
+  got->take(answer);
+  return answer.what == wire::status::ok ? answer.subject : 0;
 }
 
 void monitor(std::uint64_t identity) { here().send(wire::frame::monitor, wire::subject{identity}); }

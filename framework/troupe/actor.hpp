@@ -58,12 +58,11 @@ class self_t {
   troupe::payload payload(std::size_t bytes) const {
     return troupe::payload(detail::take_block(bytes, std::chrono::steady_clock::now() + default_patience));
   }
-  /// The actor of this name; nullopt if there is none. A name stays valid across restarts.
+  /// The actor of this name; nullopt if there is none. A name stays valid across restarts. Throws error(errc::stopping).
   template <class A>
   std::optional<actor_ref<A>> find(const std::string& name) const {
     const auto found = detail::find(name);
-    if (!found) return std::nullopt;
-    return actor_ref<A>(*found);
+    return found == 0 ? std::nullopt : std::optional(actor_ref<A>(found));
   }
   /// This actor, to be sent to others.
   template <class A>
@@ -184,7 +183,8 @@ class actor {
 ///
 /// `static constexpr int commit_every = k;` in the class lets one turn cover up to k messages from one sender, so that
 /// the commit (and the checkpoint) is paid once for all of them. It ends earlier: at a request, when nothing more is
-/// there, before messages of another sender and timers, and when its output fills a quarter of a lane. Killed before the
+/// there, before messages of another sender and timers, and when its output fills a quarter of a lane, so that what one
+/// handler tells one receiver must fit into the other three quarters. Killed before the
 /// commit, all of its messages are handled again, each in a turn of its own until the one is passed that was in hand.
 /// With k above 1 a handler may not wait for an answer (errc::not_allowed): use .then.
 class transactional : public actor {

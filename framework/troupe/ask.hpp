@@ -40,8 +40,8 @@ expected<R> decode_reply(expected<reply_bytes> got) {
 }  // namespace detail
 
 /// A request under way. Ends by the reply, by the deadline (errc::timeout), by errc::closed (the actor has ended for
-/// good), errc::outcome_unknown (it died after it had started the request), errc::failed (it answered troupe::fail) or
-/// errc::stopping. It never hangs. Take the answer once: get(), try_get() or then(), or co_await it in a task.
+/// good), errc::outcome_unknown (it died after it had started the request), errc::failed (it answered troupe::fail, or its
+/// outbox had no room for a large answer) or errc::stopping. It never hangs. Take the answer once: get(), try_get() or then(), or co_await it in a task.
 ///
 /// The request is sent at ask(); inside a turn it is sent by get() and try_get() (at once) or by then() (with the turn).
 template <class R>
@@ -57,12 +57,12 @@ class [[nodiscard]] asking {
   /// Waits for the answer, which may be an error.
   expected<R> try_get() {
     if (auto sent = send(true); !sent) return tl::unexpected(std::move(sent.error()));
-    return detail::decode_reply<R>(detail::await_reply(std::exchange(correlation_, 0)));
+    return detail::decode_reply<R>(await());
   }
 
   /// Calls `handler(expected<R>)` when the answer is there: in an actor on its loop, between messages; in main inside
-  /// system::wait(), system::poll() or a get(). Errors of sending arrive there too. Throws error(errc::not_allowed) if
-  /// the answer has been taken already.
+  /// system::wait(), system::poll() or whatever else waits. A request that could not be sent: inside then() itself.
+  /// Throws error(errc::not_allowed) if the answer has been taken already.
   template <class F>
   void then(F handler) {
     static_assert(std::is_invocable_v<F&, expected<R>>, "then takes a function of troupe::expected<Reply>");
@@ -97,12 +97,32 @@ class [[nodiscard]] asking {
         failed_(std::move(other.failed_)) {}
   asking& operator=(asking&&) = delete;
   ~asking() {
+    if (gone_ != nullptr) *gone_ = true;
     if (correlation_ != 0) detail::forget_reply(correlation_);
   }
 
  private:
   friend detail::reply_awaiter<R>;
 
+  /// What a callback throws in the wait costs no answer. A callback may also end this object: its destructor says so.
+  expected<detail::reply_bytes> await() {
+    const std::uint64_t awaited = std::exchange(correlation_, 0);
+    bool gone = false;
+    gone_ = &gone;
+    try {
+      auto got = detail::await_reply(awaited);
+      if (!gone) gone_ = nullptr;
+      return got;
+    } catch (...) {
+      if (gone) {
+        detail::forget_reply(awaited);
+      } else {
+        gone_ = nullptr;
+        correlation_ = awaited;
+      }
+      throw;
+    }
+  }
   void keep(expected<std::uint64_t> sent) {
     if (sent) {
       correlation_ = *sent;
@@ -125,6 +145,7 @@ class [[nodiscard]] asking {
   std::shared_ptr<const void> held_;  // inside a turn, or to oneself: the message, not sent yet
   std::uint64_t correlation_ = 0;
   std::optional<error> failed_;
+  bool* gone_ = nullptr;  // while await() waits
 };
 
 }  // namespace troupe

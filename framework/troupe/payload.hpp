@@ -37,7 +37,7 @@ class payload {
     if (!present) return;
     if (to.with() == nullptr) throw error(errc::not_allowed, "a payload travels in messages, not in replies or arguments");
     const bool can = block_ || to.with()->may_copy();
-    const std::uint32_t index = can ? to.with()->attach(own_block()) : 0;
+    const std::uint32_t index = can ? to.with()->attach(own_block(*to.with())) : 0;
     to.bytes(&index, sizeof index);
   }
   void troupe_decode(detail::reader& from) {
@@ -52,9 +52,9 @@ class payload {
 
  private:
   /// One that was received lies in its sender's memory: to pass it on it is copied once.
-  std::shared_ptr<const detail::outbox_block> own_block() const {
+  std::shared_ptr<const detail::outbox_block> own_block(detail::attachments& with) const {
     if (!block_) {
-      block_ = detail::take_block(received_.size(), std::chrono::steady_clock::now());
+      block_ = detail::take_block(received_.size(), with.copy_until());
       std::memcpy(block_->data, received_.data(), received_.size());
       size_ = received_.size();
     }

@@ -36,8 +36,9 @@ bool queue_get(const queue_ptr& from, std::uint64_t item_type, std::optional<tim
 /// delivered whatever becomes of the producer; items of one producer come in their order.
 ///
 /// A handle is a value: copies mean the same queue, in this process and in those it is sent to (in messages, as an
-/// item, as an argument of spawn or of a process). The queue ends when no process has a handle any more; a message or
-/// argument that holds one counts. Any thread may use it.
+/// argument of spawn or of a process, in replies, items, timers' messages and states). The queue ends when no process
+/// has a handle any more; a message to an actor or an argument that holds one counts, what else holds one does not: keep
+/// a handle until the other side has its own. Any thread may use it.
 ///
 /// The process that gets first is the consumer; when it has died, or dropped its last handle, the next one that gets.
 /// An item that it was taking when it died is given to the next one; getting is no part of an actor's turn.
@@ -58,7 +59,7 @@ class queue {
   std::uint64_t identity() const noexcept { return end_ ? detail::queue_identity(end_) : 0; }
 
   /// Puts one item; waits while there is no room. Inside a turn of an actor it becomes visible with the turn's end.
-  /// Throws error: closed, too_large, stopping, not_allowed.
+  /// Throws error: closed, too_large, stopping, not_allowed (a payload in it, too: those travel in messages).
   void put(const T& item) const { put_until(item, detail::deadline_in(std::chrono::nanoseconds::max())); }
   /// The same. Throws error(errc::full) if there is no room within `patience`.
   void put(const T& item, std::chrono::nanoseconds patience) const { put_until(item, detail::deadline_in(patience)); }
@@ -92,7 +93,7 @@ class queue {
   explicit queue(detail::queue_ptr end) noexcept : end_(std::move(end)) {}
   expected<void> send(const T& item, std::optional<detail::time_point> until) const {
     detail::require_serializable<T>();
-    return detail::queue_put(end_, {reply_id<T>(), "the item", &item, &detail::encode_erased<T>}, until);
+    return detail::queue_put(end_, {reply_id<T>(), "the item", &item, &detail::encode_erased<T>, false}, until);
   }
   void put_until(const T& item, detail::time_point until) const {
     if (auto done = send(item, until); !done) throw error(done.error());

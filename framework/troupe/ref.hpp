@@ -30,8 +30,8 @@ class actor_ref {
   }
 
   /// Sends `message`; on return it is in the mailbox and survives the death of sender and receiver. Inside a turn it
-  /// becomes visible with the turn's end. Waits up to `patience` for room.
-  /// Throws error: full, closed, too_large, stopping.
+  /// becomes visible with the turn's end. Waits up to `patience` for room, and (the first message of this process to
+  /// that actor) for the supervisor. Throws error: full, closed, too_large, timeout (of the supervisor), stopping.
   template <class M>
   void tell(const M& message, std::chrono::nanoseconds patience = default_patience) const {
     if (const auto what = outgoing(message); !detail::tell_at_once(address_, what)) {
@@ -39,7 +39,8 @@ class actor_ref {
       if (!told) throw error(told.error());
     }
   }
-  /// As tell, but never waits: errc::full, and errc::connecting for the first message of this process to that actor.
+  /// As tell, but never waits: errc::full, and errc::connecting until the supervisor has answered the first call of this
+  /// process for that actor.
   template <class M>
   [[nodiscard]] expected<void> try_tell(const M& message) const {
     return detail::tell(address_, outgoing(message), std::nullopt);

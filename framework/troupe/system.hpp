@@ -26,8 +26,8 @@ namespace troupe {
 
 /// The program as main sees it: an actor without handlers that spawns, tells, asks and monitors. Made by run().
 ///
-/// Its functions may be called from any thread of the program. Callbacks (then, monitor) run inside wait(), poll() or
-/// a get(), on the thread that calls them, never elsewhere.
+/// Its functions may be called from any thread of the program. Callbacks (then, monitor) run inside wait(), poll() and
+/// whatever else waits (a get, a tell without room, a first tell, spawn), on the thread that calls it, never elsewhere.
 class system {
  public:
   /// Starts a worker process that makes an `A` from `arguments`, and supervises it; returns when its on_start has. The
@@ -60,12 +60,11 @@ class system {
     return found == 0 ? std::nullopt : std::optional(supervisor_ref(found));
   }
 
-  /// The actor of this name; nullopt if there is none. A name stays valid across restarts.
+  /// The actor of this name; nullopt if there is none. A name stays valid across restarts. Throws error(errc::stopping).
   template <class A>
   std::optional<actor_ref<A>> find(const std::string& name) const {
     const auto found = detail::find(name);
-    if (!found) return std::nullopt;
-    return actor_ref<A>(*found);
+    return found == 0 ? std::nullopt : std::optional(actor_ref<A>(found));
   }
 
   /// Waits until the program is being stopped: a signal, stop(), or the root supervisor giving up.

@@ -22,14 +22,15 @@ void waits::run(std::coroutine_handle<> outermost) {
 
 std::coroutine_handle<> waits::next() {
   assert(!askers_.empty() || !sleepers_.empty());
+  std::optional<time_point> until;
+  if (!sleepers_.empty()) until = sleepers_.back().first;
+  const auto came = await_any(correlations_, until);
   std::optional<std::size_t> answered;
-  try {
-    std::optional<time_point> until;
-    if (!sleepers_.empty()) until = sleepers_.back().first;
-    answered = await_any(correlations_, until);
-  } catch (const error& e) {
+  if (came) {
+    answered = *came;
+  } else {
     // Each wait ends with this error, so that every coroutine can clean up; what they begin to wait for now ends too.
-    stopped_ = e;
+    stopped_ = came.error();
     if (!askers_.empty()) answered = 0;
   }
   if (!answered) {

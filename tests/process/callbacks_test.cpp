@@ -1,5 +1,6 @@
 // Callbacks of then() run in main's waits, and do there what they like: drop the handle that is waited on, or throw.
 
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -64,4 +65,41 @@ TEST_CASE("what a callback throws while the end of a process is waited for is pr
   });
   CHECK(ended.log.find("thrown in a callback") != std::string::npos);
   CHECK(ended.log.find("and another") != std::string::npos);
+}
+
+TEST_CASE("what a callback throws ends the wait for an answer, and the answer can still be taken") {
+  in_program<Recorder>([](troupe::system& sys) {
+    auto actor = sys.spawn<Recorder>("actor"), slow = sys.spawn<Recorder>("slow");
+    const pid_t pid = freeze(sys, slow);
+    auto answer = slow.ask(Pid{}, 60s);
+    actor.ask(Pid{}).then([](const troupe::expected<int>&) { throw troupe::error(troupe::errc::failed, "thrown"); });
+    EXPECT_EQ(error_of([&] { return answer.get(); }).text(), std::string("thrown"));
+    ::kill(pid, SIGCONT);
+    EXPECT_EQ(answer.get(), pid);
+  });
+}
+
+TEST_CASE("a callback may end the request whose answer its thread waits for") {
+  in_program<Recorder>([](troupe::system& sys) {
+    auto actor = sys.spawn<Recorder>("actor"), slow = sys.spawn<Recorder>("slow");
+    const pid_t pid = freeze(sys, slow);
+    auto answer = std::make_unique<troupe::asking<int>>(slow.ask(Pid{}, 60s));
+    actor.ask(Pid{}).then([&](const troupe::expected<int>&) {
+      answer.reset();
+      ::kill(pid, SIGCONT);
+    });
+    EXPECT_EQ(answer->get(), pid);
+    EXPECT(!answer);
+  });
+}
+
+TEST_CASE("a handler for deaths that is replaced may hold a request") {
+  in_program<Recorder>([](troupe::system& sys) {
+    auto actor = sys.spawn<Recorder>("actor");
+    auto held = std::make_shared<troupe::asking<int>>(actor.ask(Pid{}));
+    sys.monitor(actor, [held](const troupe::down&) {});
+    held.reset();
+    sys.monitor(actor, [](const troupe::down&) {});
+    EXPECT(actor.ask(Pid{}).get() > 0);
+  });
 }

@@ -129,9 +129,10 @@ struct Fetch : Order {};
 struct Writer : troupe::actor {
   bool on(const Order& m) { return m.to.ask(make(m), patience).get(); }
   void on(const Tell& m) { m.to.tell(make(m)); }
+  std::string on(Make m) { return pattern_text(m.bytes); }
   bool on(const Fetch& m) { return m.to.ask(Make{m.bytes}, patience).get() == pattern_text(m.bytes); }
   int on(Pid) { return ::getpid(); }
-  using handles = troupe::handles<Order, Tell, Fetch, Pid>;
+  using handles = troupe::handles<Order, Tell, Make, Fetch, Pid>;
 
  private:
   Big make(const Order& m) {
@@ -141,6 +142,17 @@ struct Writer : troupe::actor {
   }
 };
 using writer = troupe::actor_ref<Writer>;
+
+/// Passes on what it is told.
+struct Relay : troupe::actor {
+  explicit Relay(reader whom) : to(whom) {}
+  void on(const Big& m) {
+    to.tell(Big{m.body, m.number}, patience);
+    note("passed on " + std::to_string(m.number));
+  }
+  using handles = troupe::handles<Big>;
+  reader to;
+};
 
 template <class M>
 M order(const reader& to, std::uint64_t bytes, int number) {
@@ -305,6 +317,31 @@ TEST_SUITE("serial") {
           EXPECT(to.ask(big(sys, 150 * mib, 3), patience).get());
         },
         watchdog);
+  }
+
+  TEST_CASE("who passes on a payload waits for room in its own outbox") {
+    in_program<Reader, Relay>(
+        [](troupe::system& sys) {
+          auto to = sys.spawn<Reader>("reader");
+          auto by = sys.spawn<Relay>({.name = "relay", .outbox_bytes = 64 * mib}, to);
+          const pid_t pid = freeze(sys, to);
+          for (int number : {1, 2, 3}) by.tell(big(sys, 40 * mib, number));
+          EXPECT(eventually([] { return noted("passed on 2"); }, patience));
+          EXPECT(always([] { return !noted("passed on 3"); }, 100ms));
+          ::kill(pid, SIGCONT);
+          EXPECT(eventually([] { return noted("read 3 of 40"); }, patience));
+          EXPECT_EQ(sys.count().deaths, 0UL);
+        });
+  }
+
+  TEST_CASE("room that a large reply took is there for a message as soon as the reply has been read") {
+    in_program<Reader, Writer>(
+        [](troupe::system& sys) {
+          auto to = sys.spawn<Reader>("reader");
+          auto from = sys.spawn<Writer>({.name = "writer", .outbox_bytes = 128 * mib});
+          EXPECT_EQ(from.ask(Make{100 * mib}, patience).get().size(), 100 * mib);
+          EXPECT(from.ask(order<Order>(to, 100 * mib, 1), patience).get());
+        });
   }
 
   TEST_CASE("a worker's limit is its child spec's") {

@@ -293,6 +293,27 @@ TEST_CASE("main runs tasks, too") {
   });
 }
 
+TEST_CASE("what a callback throws while main's task waits ends the wait, and is no news to the task") {
+  in_program<Clerk>([](troupe::system& sys) {
+    auto clerk = sys.spawn<Clerk>("clerk");
+    bool told = false;
+    const auto sleeper = [&]() -> troupe::task<> {
+      try {
+        co_await troupe::sleep_for(60s);
+      } catch (const troupe::error&) {
+        told = true;
+      }
+    };
+    clerk.ask(Square{1}).then([](const troupe::expected<int>&) { throw troupe::error(troupe::errc::closed, "thrown"); });
+    const auto thrown = error_of([&] {
+      sleeper().get();
+      return 0;
+    });
+    EXPECT_EQ(thrown.text(), std::string("thrown"));
+    EXPECT(!told);
+  });
+}
+
 struct Run {};
 struct InTurn : troupe::transactional {
   std::string on(Run) {

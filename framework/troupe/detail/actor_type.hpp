@@ -153,10 +153,24 @@ consteval handler_entry make_entry() {
   }
 }
 
+/// Whether no two messages would be taken for one another.
+template <class... Entries>
+consteval bool differ() {
+  const std::uint64_t ids[] = {0, message_id<typename entry<Entries>::message>()...};
+  for (std::size_t i = 1; i <= sizeof...(Entries); ++i) {
+    for (std::size_t k = i + 1; k <= sizeof...(Entries); ++k) {
+      if (ids[i] == ids[k]) return false;
+    }
+  }
+  return true;
+}
+
 template <class A, class List>
 struct table;
 template <class A, class... Entries>
 struct table<A, handles<Entries...>> {
+  static constexpr bool names_differ = differ<Entries...>();
+  static_assert(names_differ, "two messages in the handles list have the same name: give each type a troupe_name of its own");
   static constexpr handler_entry entries[sizeof...(Entries) + 1] = {make_entry<A, Entries>()..., handler_entry{}};
   static constexpr std::span<const handler_entry> all{entries, sizeof...(Entries)};
 };

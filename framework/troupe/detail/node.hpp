@@ -68,6 +68,8 @@ class attachments {
   /// Sender: whether a payload that lies in another's outbox may be copied into the own one now, which may wait. If not,
   /// it is left out.
   virtual bool may_copy() { return true; }
+  /// Sender: such a copy waits for room until then.
+  virtual time_point copy_until() { return std::chrono::steady_clock::now(); }
   /// Sender: the same again is the same. Nothing is handed over unless the message is sent.
   virtual void enclose(enclosure what);
   /// Receiver: the bytes of that block, in place; throws error(errc::corrupt) if there is none.
@@ -83,6 +85,7 @@ struct outgoing {
   std::string_view name;
   const void* body = nullptr;
   void (*encode)(const void* body, writer& to) = nullptr;
+  bool may_hold_payloads = true;
 };
 
 /// The way of nearly every message: no clock, no error to be made. False: it could not be told at once; tell() says why,
@@ -103,17 +106,18 @@ using reply_handler = std::function<void(expected<reply_bytes>)>;
 expected<std::uint64_t> ask(const address& to, const outgoing& what, std::uint64_t reply_type, time_point deadline,
                             bool waiting);
 expected<reply_bytes> await_reply(std::uint64_t correlation);
-/// Waits until await_reply of one of these would return at once, and says which; none: `until` has come.
-/// Throws error(errc::stopping) if waits are being ended.
-std::optional<std::size_t> await_any(std::span<const std::uint64_t> correlations, std::optional<time_point> until);
+/// Waits until await_reply of one of these would return at once, and says which; none: `until` has come. An error: waits
+/// are being ended. Throws what a callback throws that runs meanwhile.
+expected<std::optional<std::size_t>> await_any(std::span<const std::uint64_t> correlations,
+                                               std::optional<time_point> until);
 void on_reply(std::uint64_t correlation, reply_handler handler);
 void forget_reply(std::uint64_t correlation) noexcept;
 
 /// Whether the calling thread is inside a turn of its actor.
 bool in_turn() noexcept;
 
-/// Identity of the actor of this name.
-expected<std::uint64_t> find(const std::string& name);
+/// Identity of the actor of this name; 0: there is none. Throws error(errc::stopping).
+std::uint64_t find(const std::string& name);
 std::uint64_t own_identity() noexcept;
 
 /// Watches an actor; its end or death is told to on_down (in main: to `handler`).
