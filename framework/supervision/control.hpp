@@ -192,6 +192,7 @@ class control final : public executor {
   void on_deposit(life& who, const wire::deposit& said, channel::incoming& frame);
   void on_withdraw(life& who, const wire::token& token);
   bool is_void(const deposit_key& key, const enclosed& what);
+  std::size_t deposits_of(const life& who) const;
   void drop_void_deposits();
   void on_queue_make(life& who, const wire::queue& wanted);
   void on_queue_take(life& who, const wire::call& wanted);

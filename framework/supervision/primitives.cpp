@@ -20,13 +20,17 @@ std::size_t share(std::size_t wanted, std::size_t descriptors_each) {
 void control::on_deposit(life& who, const wire::deposit& said, channel::incoming& frame) {
   const std::size_t expected_fds = said.queue == 0 ? 1 : 0;
   if (frame.fds.size() != expected_fds) return;
-  const auto first = deposits_.lower_bound({who.id, 0});
-  const auto kept = std::distance(first, deposits_.lower_bound({who.id + 1, 0}));
-  if (&who != main_ && static_cast<std::size_t>(kept) >= share(wire::max_deposits, 1)) {
-    return silence(who, "too many ends of pipes and queues are under way in its messages");
-  }
   os::fd descriptor = frame.fds.empty() ? os::fd{} : std::move(frame.fds[0]);
   deposits_[{who.id, said.number}] = {said.to, said.position, said.tag, said.queue, std::move(descriptor)};
+  if (&who == main_ || deposits_of(who) <= share(wire::max_deposits, 1)) return;
+  drop_void_deposits();
+  if (deposits_of(who) <= share(wire::max_deposits, 1)) return;
+  silence(who, "too many ends of pipes and queues are under way in its messages");
+}
+
+std::size_t control::deposits_of(const life& who) const {
+  const auto first = deposits_.lower_bound({who.id, 0});
+  return static_cast<std::size_t>(std::distance(first, deposits_.lower_bound({who.id + 1, 0})));
 }
 
 /// Only who reads the mailbox of the message (or got the arguments) may have what came with it; and its depositor, what
@@ -46,8 +50,11 @@ void control::on_withdraw(life& who, const wire::token& token) {
     if (found->second.descriptor && (receives || takes_back)) {
       fds.push_back(std::make_shared<os::fd>(std::move(found->second.descriptor)));
     }
-    if (receives || takes_back) deposits_.erase(found);
-    if (takes_back) end_unheld_queues();
+    // What a receiver has got stays on record until the message has been handled: a letter of it says so.
+    if (takes_back) {
+      deposits_.erase(found);
+      end_unheld_queues();
+    }
   }
   const auto what = fds.empty() ? wire::status::not_found : wire::status::ok;
   send(who, wire::frame::withdrawn, wire::answer{token.tag, 0, 0, what, 0}, {}, std::move(fds));

@@ -131,7 +131,7 @@ program::program(const detail::run_options& how, std::span<const detail::actor_t
 void program::monitor(std::uint64_t identity, std::function<void(const down&)> handler) {
   {
     const std::lock_guard lock(endpoint_->mutex());
-    handlers_[identity] = std::move(handler);
+    handlers_[identity].swap(handler);  // what the old one holds may need the mutex to go
   }
   detail::monitor(identity);
 }

@@ -46,6 +46,9 @@ void loop::apply(channel::incoming& frame) {
       if (!frame.take(slot)) return;
       if (channel::inbound* lane = mailbox_.find(slot.slot); lane != nullptr) {
         lane->memory->dead = true;
+        // Nobody reads the answers that wait; a pipe that a child of the dead one holds open does not say so.
+        replies_.forget(slot.slot);
+        lane->parked = false;
         // A lane whose sender lives on under a new incarnation may not be looked at again by any hint.
         mailbox_.look_again(slot.slot);
       }

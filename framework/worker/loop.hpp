@@ -92,8 +92,10 @@ class loop final : public detail::worker_context {
   void commit(std::uint32_t slot, std::uint64_t head);
   void handle_in_turn(channel::inbound& lane, const channel::record& record);
   bool goes_alone(const channel::inbound& lane, const channel::record& record) const;
+  void begin_turn();
   void close_turn();
   void announce();
+  void answer_dropped();
 
   void note(channel::incoming&& frame);
   void apply_frames();
@@ -134,6 +136,7 @@ class loop final : public detail::worker_context {
 
   detail::deferral current_;  // the request in hand; incarnation 0: none, or answered
   std::uint64_t asked_until_ = 0;  // how long its asker waits
+  std::vector<detail::deferral> dropped_;  // answers that nobody can give any more
   channel::inbound* open_ = nullptr;  // the lane whose records the open turn covers so far
   unsigned covered_ = 0;              // how many they are
   unsigned attempt_ = 0;
@@ -150,8 +153,7 @@ void loop::in_turn(Body body, std::uint64_t message) {
     return aside_ended();
   }
   close_turn();
-  turn_.begin();
-  replies_.hold();
+  begin_turn();
   body();
   commit(wire::no_slot, 0);
   announce();

@@ -19,11 +19,10 @@ std::uint64_t watches::add(int descriptor, bool writable, std::function<void()> 
 }
 
 void watches::remove(std::uint64_t number) noexcept {
+  decltype(all_)::node_type dying;  // outlives the lock: the handler may hold other watches and requests
   const std::lock_guard lock(endpoint_.mutex());
-  const auto found = all_.find(number);
-  if (found == all_.end()) return;
-  endpoint_.unwatch(found->second.copy);
-  all_.erase(found);
+  dying = all_.extract(number);
+  if (!dying.empty()) endpoint_.unwatch(dying.mapped().copy);
 }
 
 bool watches::found_ready(std::uint64_t key) {

@@ -19,6 +19,12 @@ struct Later {
   int value;
 };
 struct Forget {};
+struct ForgetAndThrow {
+  static constexpr auto delivery = troupe::redeliver{2};
+};
+struct Slow {
+  static constexpr auto delivery = troupe::redeliver{3};
+};
 struct ForgetAll {};
 struct Flush {};
 struct Divide {
@@ -43,6 +49,18 @@ struct Server : troupe::actor {
     return waiting.back().first;
   }
   troupe::deferred<int> on(Forget) { return self().defer<int>(); }
+  troupe::deferred<int> on(ForgetAndThrow) {
+    auto answer = self().defer<int>();
+    if (self().attempt() == 1) throw std::runtime_error("as told");
+    answer.reply(2);
+    return answer;
+  }
+  int on(Slow) {
+    add(10);
+    if (self().attempt() > 1) return 1;
+    EXPECT(eventually([] { return total(11) == 1; }));
+    std::abort();
+  }
   int on(ForgetAll) {
     const int count = static_cast<int>(waiting.size());
     waiting.clear();
@@ -69,7 +87,7 @@ struct Server : troupe::actor {
   void on(Number m) { told = m.value; }
   int on(Numbers) { return told; }
   int on(Pid) { return ::getpid(); }
-  using handles = troupe::handles<Bytes, Square, Later, Forget, ForgetAll, Flush, Divide, Sit, AskSelf, Ask, Number, Numbers, Pid>;
+  using handles = troupe::handles<Bytes, Square, Later, Forget, ForgetAndThrow, Slow, ForgetAll, Flush, Divide, Sit, AskSelf, Ask, Number, Numbers, Pid>;
   std::vector<std::pair<troupe::deferred<int>, int>> waiting;
   int told = 0;
 };
@@ -170,6 +188,24 @@ TEST_CASE("an answer that was deferred and is dropped fails at once, and one tha
     auto answered = server.ask(Later{2}, 600s);
     EXPECT_EQ(server.ask(Flush{}).get(), 1);
     EXPECT_EQ(answered.get(), 2);
+  });
+}
+
+TEST_CASE("an answer whose handler throws has not been dropped: the next attempt gives it") {
+  in_program<Server>(quiet(10), [](troupe::system& sys) {
+    auto server = sys.spawn<Server>("server");
+    EXPECT_EQ(server.ask(ForgetAndThrow{}, 60s).get(), 2);
+  });
+}
+
+TEST_CASE("a request that is to be redelivered is handled again although its deadline has passed since it was begun") {
+  in_program<Server>(quiet(10), [](troupe::system& sys) {
+    auto server = sys.spawn<Server>("server");
+    auto answer = server.ask(Slow{}, 1s);
+    EXPECT(eventually([] { return total(10) == 1; }));
+    EXPECT_EQ(error_of([&] { return answer.get(); }).code(), troupe::errc::timeout);
+    set(11, 1);
+    EXPECT(eventually([] { return total(10) == 2; }));
   });
 }
 

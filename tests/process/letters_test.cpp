@@ -245,6 +245,18 @@ TEST_CASE("bodies and payloads are kept up to 64 KiB and come back in a replay; 
   });
 }
 
+TEST_CASE("a message whose handlers died after they had the end of a pipe cannot be replayed, and says so") {
+  in_program<Patient>(quiet(100), [](troupe::system& sys) {
+    set(armed, 1);
+    auto one = sys.spawn<Patient>("one");
+    auto [reader, writer] = troupe::pipe<int>();
+    one.tell(Enclosing{std::move(reader)});
+    EXPECT(kept(sys, 1));
+    EXPECT(only(sys).enclosed);
+    EXPECT_EQ(error_of([&] { return sys.dead_letters().replay(1); }).code(), troupe::errc::not_allowed);
+  });
+}
+
 TEST_CASE("a message that hands over the end of a pipe cannot be replayed, and says so") {
   in_program<Patient>([](troupe::system& sys) {
     const troupe::child_spec spec{.name = "one", .shutdown = troupe::shutdown::brutal_kill()};

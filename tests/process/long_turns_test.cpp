@@ -32,6 +32,12 @@ struct Pass : About {
   static constexpr auto delivery = troupe::redeliver{troupe::unlimited};
 };
 struct Poison {};
+/// Writes less than it reads.
+struct Lie {
+  std::uint32_t value = 7;
+  void troupe_encode(troupe::detail::writer& to) const { to.bytes(&value, 1); }
+  void troupe_decode(troupe::detail::reader& from) { from.bytes(&value, sizeof value); }
+};
 struct Once {
   static constexpr auto delivery = troupe::drop{};
 };
@@ -59,6 +65,7 @@ struct Passer : troupe::checkpointed<Progress> {
     m.to.tell(Sum{});
   }
   void on(Poison) { std::abort(); }
+  void on(Lie) {}
   void on(Once) {
     note("once");
     std::abort();
@@ -70,7 +77,7 @@ struct Passer : troupe::checkpointed<Progress> {
   long on(Passed) { return state().passed; }
   long on(Saves) { return Progress::written; }
   int on(Pid) { return ::getpid(); }
-  using handles = troupe::handles<Pass, Poison, Once, Wait, Passed, Saves, Pid>;
+  using handles = troupe::handles<Pass, Poison, Lie, Once, Wait, Passed, Saves, Pid>;
 };
 
 struct both {
@@ -143,6 +150,21 @@ TEST_CASE("poison in the middle of a long turn is found: it alone is quarantined
     EXPECT(always([&] { return of.sums.ask(Total{}).get() == 14L; }, 20ms));
     // The attempt inside the longer turn does not count.
     EXPECT_EQ(sys.count().deaths, 4UL);
+  });
+}
+
+TEST_CASE("a letter of a later message in a long turn costs none of those before it") {
+  in_program<Sums, Passer>(quiet(100), [](troupe::system& sys) {
+    auto sums = sys.spawn<Sums>("sums");
+    auto passer = sys.spawn<Passer>({.name = "passer", .restart = troupe::restart::temporary});
+    freeze(sys, passer);
+    for (int i = 0; i < 3; ++i) passer.tell(Pass{{sums}});
+    passer.tell(Lie{});
+    passer.tell(Poison{});
+    sys.send_signal(passer, SIGCONT);
+    EXPECT(eventually([&] { return sys.count().dead_letters == 2; }));
+    EXPECT(eventually([&] { return sums.ask(Total{}).get() == 3L; }));
+    EXPECT_EQ(sys.count().dead_letters, 2UL);
   });
 }
 

@@ -245,6 +245,65 @@ TEST_CASE("an item that is of another type or cannot be decoded is an error, and
   });
 }
 
+struct Piece {
+  troupe::payload body;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ar(body);
+  }
+};
+
+TEST_CASE("a payload is refused as an item, and the queue goes on") {
+  in_program<Recorder>([](troupe::system& sys) {
+    auto q = troupe::queue<Piece>::make();
+    const auto refused = error_of([&] {
+      q.put(Piece{sys.payload(100)});
+      return 0;
+    });
+    EXPECT_EQ(refused.code(), troupe::errc::not_allowed);
+    q.put(Piece{});
+    EXPECT_EQ(q.get().body.size(), std::size_t{0});
+  });
+}
+
+struct With {
+  number_queue results;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ar(results);
+  }
+};
+struct Taker : troupe::actor {
+  void on(const With&) {}
+  int on(Pid) { return ::getpid(); }
+  using handles = troupe::handles<With, Pid>;
+};
+struct Rounds {
+  int count;
+};
+struct Giver : troupe::actor {
+  explicit Giver(troupe::actor_ref<Taker> whom) : to(whom) {}
+  int on(Rounds m) {
+    auto q = number_queue::make();
+    for (int round = 0; round < m.count; ++round) {
+      for (int i = 0; i < 100; ++i) to.tell(With{q});
+      to.ask(Pid{}, 30s).get();  // all of them have been handled
+    }
+    q.put(1);
+    return q.get();
+  }
+  using handles = troupe::handles<Rounds>;
+  troupe::actor_ref<Taker> to;
+};
+
+TEST_CASE("messages that hold a queue count as long as they are under way, and no longer") {
+  in_program<Taker, Giver>([](troupe::system& sys) {
+    auto taker = sys.spawn<Taker>("taker");
+    auto giver = sys.spawn<Giver>("giver", taker);
+    EXPECT_EQ(giver.ask(Rounds{100}, 60s).get(), 1);
+  });
+}
+
 TEST_CASE("a handle of no queue says so") {
   in_program([](troupe::system&) {
     number_queue none;

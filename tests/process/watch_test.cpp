@@ -71,6 +71,30 @@ bool sees(const troupe::actor_ref<Watcher>& by, int wanted) {
   return eventually([&] { return by.ask(Seen{}).get() == wanted; });
 }
 
+struct Connection {
+  troupe::watch other;
+};
+struct EndBoth {};
+struct Holder : troupe::actor {
+  void on_start() override {
+    EXPECT_EQ(::pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    auto held = std::make_shared<Connection>();
+    held->other = self().watch(ends[1], troupe::readiness::writable, [] {});
+    reading = self().watch(ends[0], troupe::readiness::readable, [held] {});
+  }
+  int on(EndBoth) {
+    reading.end();
+    return 1;
+  }
+  using handles = troupe::handles<EndBoth>;
+  int ends[2];
+  troupe::watch reading;
+};
+
+TEST_CASE("a watch ends although its handler holds another watch") {
+  in_program<Holder>([](troupe::system& sys) { EXPECT_EQ(sys.spawn<Holder>("holder").ask(EndBoth{}).get(), 1); });
+}
+
 TEST_CASE("a watched descriptor's handler runs as often as it is found ready, and not after the watch has ended") {
   in_program<Watcher>([](troupe::system& sys) {
     auto by = sys.spawn<Watcher>("watcher");
