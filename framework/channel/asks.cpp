@@ -71,6 +71,13 @@ expected<std::uint64_t> endpoint::ask(out_link& link, const detail::outgoing& wh
   }
 }
 
+std::uint64_t endpoint::ask_failed(error why) {
+  const std::lock_guard lock(mutex_);
+  asked& made = asks_[next_correlation_];
+  made.result = tl::unexpected(std::move(why));
+  return next_correlation_++;
+}
+
 // ------------------------------------------------------------------------------------------------------------ waiting
 
 /// While the program stops, its actors end too: what they leave undone is not news but the stop. If it stops because its

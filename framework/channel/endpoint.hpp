@@ -156,6 +156,7 @@ class endpoint {
   std::function<void()> on_lack;
 
   // ------------------------------------------------------------------------------------------- replies (asks.cpp)
+  std::uint64_t ask_failed(error why);
   expected<detail::reply_bytes> await_reply(std::uint64_t correlation);
   expected<std::optional<std::size_t>> await_any(std::span<const std::uint64_t> correlations,
                                                  std::optional<os::time_point> until);
@@ -372,7 +373,8 @@ endpoint::woke endpoint::wait(std::unique_lock<std::mutex>& lock, std::optional<
   for (bool served_after = false;;) {
     if (ready()) return woke::ready;
     if (interrupted_) return woke::stopping;
-    if (until && os::clock::now() >= *until && std::exchange(served_after, true)) return woke::timeout;
+    const bool over = until && os::clock::now() >= *until;
+    if (over && served_after) return woke::timeout;
     if (poked_ && run_between) {
       poked_ = false;
       lock.unlock();
@@ -387,6 +389,7 @@ endpoint::woke endpoint::wait(std::unique_lock<std::mutex>& lock, std::optional<
     } else {
       if (before_sleep) before_sleep();
       pump(lock, until);
+      served_after = over;
     }
   }
 }

@@ -49,6 +49,7 @@ expected<std::uint64_t> ask(const address& to, const outgoing& what, std::uint64
   return as_expected([&] { return here().ask(here().link_to(to), what, reply_type, deadline, waiting); });
 }
 
+std::uint64_t ask_failed(error why) { return here().ask_failed(std::move(why)); }
 expected<reply_bytes> await_reply(std::uint64_t correlation) { return here().await_reply(correlation); }
 expected<std::optional<std::size_t>> await_any(std::span<const std::uint64_t> correlations,
                                                std::optional<time_point> until) {

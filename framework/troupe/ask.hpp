@@ -61,15 +61,12 @@ class [[nodiscard]] asking {
   }
 
   /// Calls `handler(expected<R>)` when the answer is there: in an actor on its loop, between messages; in main inside
-  /// system::wait(), system::poll() or whatever else waits. A request that could not be sent: inside then() itself.
-  /// Throws error(errc::not_allowed) if the answer has been taken already.
+  /// system::wait(), system::poll() or whatever else waits. Errors of sending arrive there too, never inside then().
+  /// Throws error(errc::not_allowed) if the answer has been taken already, and outside troupe::run.
   template <class F>
   void then(F handler) {
     static_assert(std::is_invocable_v<F&, expected<R>>, "then takes a function of troupe::expected<Reply>");
-    if (auto sent = send(false); !sent) {
-      handler(expected<R>(tl::unexpected(std::move(sent.error()))));
-      return;
-    }
+    if (auto sent = send(false); !sent) correlation_ = detail::ask_failed(std::move(sent.error()));
     auto kept = std::make_shared<F>(std::move(handler));
     detail::on_reply(std::exchange(correlation_, 0), [kept](expected<detail::reply_bytes> got) {
       (*kept)(detail::decode_reply<R>(std::move(got)));

@@ -1,5 +1,6 @@
 // Callbacks of then() run in main's waits, and do there what they like: drop the handle that is waited on, or throw.
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -101,5 +102,26 @@ TEST_CASE("a handler for deaths that is replaced may hold a request") {
     held.reset();
     sys.monitor(actor, [](const troupe::down&) {});
     EXPECT(actor.ask(Pid{}).get() > 0);
+  });
+}
+
+TEST_CASE("a request that cannot be sent calls its handler as any other does: not inside then") {
+  in_program<Recorder>([](troupe::system& sys) {
+    auto actor = sys.spawn<Recorder>("actor");
+    sys.stop(actor);
+    int failures = 0;
+    bool inside = false;
+    const std::function<void()> ask = [&] {
+      inside = true;
+      actor.ask(Pid{}).then([&](const troupe::expected<int>& got) {
+        EXPECT(!inside);
+        EXPECT_EQ(got.error().code(), troupe::errc::closed);
+        if (++failures < 1000) ask();
+      });
+      inside = false;
+    };
+    ask();
+    EXPECT_EQ(failures, 0);
+    EXPECT(eventually([&] { return failures == 1000; }));
   });
 }

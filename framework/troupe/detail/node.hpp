@@ -105,6 +105,8 @@ using reply_handler = std::function<void(expected<reply_bytes>)>;
 /// Sends a request; returns its correlation id. Whoever asked takes the reply once, by await_reply, on_reply or forget.
 expected<std::uint64_t> ask(const address& to, const outgoing& what, std::uint64_t reply_type, time_point deadline,
                             bool waiting);
+/// A request that has its answer already: this error.
+std::uint64_t ask_failed(error why);
 expected<reply_bytes> await_reply(std::uint64_t correlation);
 /// Waits until await_reply of one of these would return at once, and says which; none: `until` has come. An error: waits
 /// are being ended. Throws what a callback throws that runs meanwhile.
