@@ -262,8 +262,12 @@ bool looks_like_child(const config_value& value) {
 }
 
 std::string about_named_child(const config_value& table, std::string_view key, std::size_t depth) {
-  const auto* member = table.find(key);
-  if (key == "args" || stands_for(key, "child") || !looks_like_child(member->value)) return "";
+  const config_value& value = table.find(key)->value;
+  if (key == "args" || stands_for(key, "child")) return "";
+  if (!value.items.empty() && looks_like_child(value.items.front())) {
+    return quote(key) + " is no key of a supervisor; a child of it begins with " + header(depth);
+  }
+  if (!looks_like_child(value)) return "";
   return quote(key) + " is no key of a supervisor; a child of this name begins with " + header(depth) +
          " and has name = " + quote(key);
 }

@@ -162,9 +162,9 @@ class setter {
       if (std::ranges::find(names, with_points) == names.end()) continue;
       return "; did you mean " + joined(path, i) + "." + shown(with_points) + ", in quotes?";
     }
-    if (const auto meant = nearest(path[i], names)) return "; did you mean " + quote(*meant) + "?";
     const std::string elsewhere = path_of(path[i]);
     if (!elsewhere.empty()) return "; did you mean " + elsewhere + "?";
+    if (const auto meant = nearest(path[i], names)) return "; did you mean " + quote(*meant) + "?";
     return names.empty() ? "" : "; there are: " + listed(names);
   }
 

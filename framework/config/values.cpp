@@ -82,6 +82,8 @@ std::string with_size_unit(const config_field& from, std::uint64_t least, std::u
   return "";
 }
 
+std::string_view unquoted(std::string_view text) { return text.size() < 2 ? text : text.substr(1, text.size() - 2); }
+
 void wrong_quantity(const config_field& from, const config::no_quantity& problem, const std::string& expected) {
   std::string text = std::string(from.name) + ": ";
   text += problem.why.empty() ? "" : problem.why + "; ";
@@ -216,8 +218,11 @@ std::optional<double> config_ticks(const config_field& from, double tick, bool w
     from.wrong(time_expected, with_time_unit(from));
     return std::nullopt;
   }
-  const auto parsed = config::parse_time(from.value.text);
-  if (const auto* problem = std::get_if<config::no_quantity>(&parsed)) {
+  auto parsed = config::parse_time(from.value.text);
+  if (auto* problem = std::get_if<config::no_quantity>(&parsed)) {
+    const auto meant = config::parse_time(unquoted(problem->meant));
+    const double ticks = std::holds_alternative<double>(meant) ? std::get<double>(meant) / tick : least;
+    if (ticks < least || ticks > most || (whole && std::abs(ticks - std::round(ticks)) > 1e-6)) problem->meant.clear();
     wrong_quantity(from, *problem, time_expected);
     return std::nullopt;
   }
@@ -244,6 +249,9 @@ std::optional<std::uint64_t> config_size(const config_field& from, std::uint64_t
   if (auto* problem = std::get_if<config::no_quantity>(&parsed)) {
     double number = 0;
     if (is_number_text(from.value.text, number)) problem->meant = with_size_unit(from, least, most);
+    const auto meant = config::parse_size(unquoted(problem->meant));
+    const auto* size = std::get_if<std::uint64_t>(&meant);
+    if (size != nullptr && (*size < least || *size > most)) problem->meant.clear();
     wrong_quantity(from, *problem, size_expected);
     return std::nullopt;
   }
