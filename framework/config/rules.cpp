@@ -12,8 +12,8 @@ using detail::config_problems;
 
 namespace {
 
-/// Of a worker whose program has pipes for input, output and readiness.
-constexpr std::uint64_t least_files_of_program = 16;
+/// Of a worker whose program has its standard input and output, and of one with pipes for these and for readiness.
+constexpr std::uint64_t least_files_of_exec = 11, least_files_of_program = 20;
 
 std::string place_of(config_place at) {
   return at.set == 0 ? "the one in line " + std::to_string(at.line) : "the one of a --set";
@@ -120,10 +120,13 @@ class rules {
   }
 
   void check_files(const child_plan& child) {
-    if (!child.runs_program || !child.spec.limits.files || *child.spec.limits.files >= least_files_of_program) return;
-    problems_.error(child.at("limits"), "files: " + std::to_string(*child.spec.limits.files) +
+    if (!child.runs_program || !child.spec.limits.files) return;
+    const std::uint64_t files = *child.spec.limits.files;
+    const std::uint64_t least = child.of == nullptr ? least_files_of_exec : least_files_of_program;
+    if (files >= least) return;
+    problems_.error(child.at("limits"), "files: " + std::to_string(files) +
                                             " is out of range; a child that runs a program takes " +
-                                            std::to_string(least_files_of_program) + " or more");
+                                            std::to_string(least) + " or more");
   }
 
   void count_supervisor(const child_plan& plan) {

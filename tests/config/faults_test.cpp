@@ -135,8 +135,10 @@ TEST_CASE("options of a program beside exec are sent to its args") {
 }
 
 TEST_CASE("a program needs more descriptors than an actor") {
-  CHECK(complaints("exec = [\"p\"]\nlimits = { files = 12 }") ==
-        lines{"5:10: files: 12 is out of range; a child that runs a program takes 16 or more"});
+  CHECK(complaints("exec = [\"p\"]\nlimits = { files = 10 }") ==
+        lines{"5:10: files: 10 is out of range; a child that runs a program takes 11 or more"});
+  CHECK(complaints("actor = \"program\"\nargs = { exec = [\"p\"] }\nlimits = { files = 19 }") ==
+        lines{"6:10: files: 19 is out of range; a child that runs a program takes 20 or more"});
 }
 
 }  // namespace
