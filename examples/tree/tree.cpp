@@ -28,11 +28,11 @@ struct Poison {};  // kills whoever handles it, each time, and is handled three 
 
 namespace {
 
-/// One that the file names. It has to stand before the one that needs it, or that cannot start.
+/// One that the file names, wherever in it that stands: who starts later is found too.
 template <class A>
 troupe::actor_ref<A> named(const troupe::self_t& self, const std::string& name) {
   if (const auto found = self.find<A>(name)) return *found;
-  throw std::runtime_error("its args name \"" + name + "\", and no actor of this name stands before it in the file");
+  throw std::runtime_error("its args name \"" + name + "\", and the file has no actor of this name and class");
 }
 
 /// Counts the jobs that were done. The counts outlive its process.

@@ -43,13 +43,9 @@ std::vector<std::string> environment_with(const std::map<std::string, std::strin
 }
 
 void check(const program_options& how) {
-  if (how.exec.empty() || how.exec[0].empty()) {
-    throw error(errc::not_allowed, "program_options::exec is empty: it holds the program and its arguments");
-  }
-  if (how.ready_fd == 1 || how.ready_fd == 2 || how.ready_fd > 1023) {
-    throw error(errc::not_allowed, "program_options::ready_fd is " + std::to_string(how.ready_fd) +
-                                       ": it is a number from 3 to 1023, or 0 for none");
-  }
+  const auto faults = how.faults();
+  if (faults.empty()) return;
+  throw error(errc::not_allowed, "program_options::" + faults[0].field + ": " + faults[0].text);
 }
 
 std::optional<std::size_t> read_from(os::fd& end, std::span<char> into) {

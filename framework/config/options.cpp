@@ -1,4 +1,4 @@
-// Every key of a child and of a supervisor, and what people write in their place.
+// Every key of a child and of a supervisor: its values, and what people write in their place.
 
 #include "config/options.hpp"
 
@@ -25,18 +25,28 @@ namespace {
 constexpr double millisecond = 1e6;
 constexpr double longest = 10.0 * 365 * 24 * 3600 * 1000;  // ten years
 constexpr std::uint64_t most_bytes = std::uint64_t{1} << 50;
+constexpr std::uint64_t most_checkpoint = std::uint64_t{8} << 30;  // two for each of 4096 fit into an address space
+constexpr std::uint64_t most_outbox = std::uint64_t{1} << 40;
+constexpr std::uint64_t least_files = 7;  // a worker's own
 constexpr std::uint32_t most_standby = 100;
 
 constexpr auto restarts = std::to_array<std::string_view>({"permanent", "transient", "temporary"});
-constexpr auto restart_others = std::to_array<std::string_view>(
-    {"always",     "permanent", "true",      "permanent", "yes",      "permanent", "unless_stopped", "permanent",
-     "on_failure", "transient", "onfailure", "transient", "on_error", "transient", "on_crash",       "transient",
-     "never",      "temporary", "no",        "temporary", "false",    "temporary", "none",           "temporary"});
+constexpr auto restart_others =
+    std::to_array<std::string_view>({"always",    "permanent",  "allways",   "permanent", "forever",
+                                     "permanent", "on",         "permanent", "nevr",      "temporary",
+                                     "tmp",       "temporary",  "temp",      "temporary", "once",
+                                     "temporary", "off",        "temporary", "failure",   "transient",
+                                     "true",      "permanent",  "yes",       "permanent", "unless_stopped",
+                                     "permanent", "on_failure", "transient", "onfailure", "transient",
+                                     "on_error",  "transient",  "on_crash",  "transient", "never",
+                                     "temporary", "no",         "temporary", "false",     "temporary",
+                                     "none",      "temporary"});
 constexpr auto strategies =
     std::to_array<std::string_view>({"one_for_one", "rest_for_one", "one_for_all", "simple_one_for_one"});
-constexpr auto strategy_others = std::to_array<std::string_view>(
-    {"one", "one_for_one", "all", "one_for_all", "rest", "rest_for_one", "simple", "simple_one_for_one", "dynamic",
-     "simple_one_for_one", "rest_for_all", "rest_for_one"});
+constexpr auto strategy_others =
+    std::to_array<std::string_view>({"one", "one_for_one", "all", "one_for_all", "rest", "rest_for_one", "simple",
+                                     "simple_one_for_one", "dynamic", "simple_one_for_one", "rest_for_all",
+                                     "rest_for_one", "one_for_rest", "rest_for_one", "all_for_one", "one_for_all"});
 constexpr auto auto_shutdowns = std::to_array<std::string_view>({"never", "any_significant", "all_significant"});
 constexpr auto auto_shutdown_others = std::to_array<std::string_view>(
     {"any", "any_significant", "all", "all_significant", "no", "never", "false", "never", "none", "never"});
@@ -47,48 +57,6 @@ constexpr auto shutdown_others = std::to_array<std::string_view>(
     {"kill",        "brutal_kill", "brutal",      "brutal_kill", "now",       "brutal_kill", "sigkill",
      "brutal_kill", "immediate",   "brutal_kill", "infinite",    "infinity",  "inf",         "infinity",
      "never",       "infinity",    "forever",     "infinity",    "unlimited", "infinity"});
-
-/// What people call a key, and its name.
-constexpr auto key_others = std::to_array<std::string_view>(
-    {"intensity",      "max_restarts", "retries",      "max_restarts", "max_retries",
-     "max_restarts",   "restarts",     "max_restarts", "period",       "within",
-     "window",         "within",       "seconds",      "within",       "max_seconds",
-     "within",         "interval",     "within",       "id",           "name",
-     "type",           "kind",         "class",        "actor",        "module",
-     "actor",          "children",     "child",        "worker",       "child",
-     "workers",        "count",        "instances",    "count",        "replicas",
-     "count",          "numprocs",     "count",        "processes",    "count",
-     "command",        "exec",         "cmd",          "exec",         "program",
-     "exec",           "run",          "exec",         "arguments",    "args",
-     "argv",           "args",         "config",       "args",         "params",
-     "args",           "options",      "args",         "start",        "actor",
-     "grace",          "shutdown",     "stop_timeout", "shutdown",     "timeout",
-     "start_timeout",  "spares",       "standby",      "spare",        "standby",
-     "restart_policy", "restart",      "lane_bytes",   "lane",         "checkpoint_bytes",
-     "checkpoint",     "outbox_bytes", "outbox"});
-
-struct inner_key {
-  std::string_view key, table;
-};
-constexpr auto inner_keys = std::to_array<inner_key>({{"first", "backoff"},
-                                                      {"max", "backoff"},
-                                                      {"reset_after", "backoff"},
-                                                      {"jitter", "backoff"},
-                                                      {"messages", "recycle"},
-                                                      {"data", "limits"},
-                                                      {"cpu", "limits"},
-                                                      {"files", "limits"},
-                                                      {"file_size", "limits"},
-                                                      {"core", "limits"},
-                                                      {"memory", "limits"},
-                                                      {"rss", "limits"},
-                                                      {"memory_limit", "limits"}});
-
-constexpr auto only_actor = std::to_array<std::string_view>(
-    {"actor", "exec", "args", "count", "start_timeout", "deadline", "mailbox", "standby", "recycle", "limits",
-     "no_new_privs", "lane", "checkpoint", "outbox", "one_shot"});
-constexpr auto only_supervisor =
-    std::to_array<std::string_view>({"strategy", "max_restarts", "within", "auto_shutdown", "max_children", "child"});
 
 /// One key of a table, if it is there.
 struct reading {
@@ -209,7 +177,7 @@ void read_limits(config_table& table, limits& to, config_problems& problems) {
       if (found) to.cpu = std::chrono::seconds{static_cast<std::chrono::seconds::rep>(*found)};
     });
     from.with("files", [&](const config_field& field) {
-      if (const auto found = config_integer(field, 1, std::uint64_t{1} << 30))
+      if (const auto found = config_integer(field, least_files, std::uint64_t{1} << 30))
         to.files = static_cast<std::uint64_t>(*found);
     });
     from.size("file_size", to.file_size, 0, most_bytes);
@@ -238,8 +206,6 @@ void read_lane(const config_field& from, std::uint32_t& to) {
 
 }  // namespace
 
-words flag_keys() { return only_supervisor; }
-
 template <class Spec>
 void read_child_options(config_table& table, Spec& to, config_problems& problems) {
   const reading from{table, problems};
@@ -262,8 +228,8 @@ void read_actor_options(config_table& table, child_spec& to, config_problems& pr
   read_limits(table, to.limits, problems);
   from.flag("no_new_privs", to.no_new_privs);
   from.with("lane", [&](const config_field& field) { read_lane(field, to.lane_bytes); });
-  from.size("checkpoint", to.checkpoint_bytes, 1, most_bytes);
-  from.size("outbox", to.outbox_bytes, 0, most_bytes);
+  from.size("checkpoint", to.checkpoint_bytes, 1, most_checkpoint);
+  from.size("outbox", to.outbox_bytes, 0, most_outbox);
 }
 
 void read_flags(config_table& table, supervisor_spec& to, config_problems& problems) {
@@ -274,41 +240,6 @@ void read_flags(config_table& table, supervisor_spec& to, config_problems& probl
   from.time("within", to.within, 1);
   from.choice("auto_shutdown", to.auto_shutdown, auto_shutdowns, auto_shutdown_others);
   from.number("max_children", to.max_children, 0, most);
-}
-
-bool stands_for(std::string_view written, std::string_view key) {
-  const std::array<std::string_view, 1> only = {key};
-  const auto meant = other_word(written, key_others);
-  return meant ? *meant == key : nearest(written, only).has_value();
-}
-
-std::string about_key(std::string_view key, bool is_supervisor) {
-  const auto is_in = [&](words names) { return std::ranges::find(names, key) != names.end(); };
-  if (!is_supervisor && (key == "child" || key == "children")) {
-    return quote(key) +
-           ": this child is an actor, and an actor has no children in a file; kind = \"supervisor\" makes it one that "
-           "has";
-  }
-  if (!is_supervisor && is_in(only_supervisor)) {
-    return quote(key) +
-           " is for a supervisor, and this child is an actor; what is for the supervisor above stands before its "
-           "first child, and kind = \"supervisor\" makes this child one";
-  }
-  if (is_supervisor && is_in(only_actor)) {
-    return quote(key) + " is for an actor, and this is a supervisor; give it to a [[...child]] below";
-  }
-  for (const auto& inner : inner_keys) {
-    if (inner.key != key || (is_supervisor && inner.table != "backoff")) continue;
-    return quote(key) + " stands in a table of its own: " + std::string(inner.table) + " = { " + std::string(key) +
-           " = ... }";
-  }
-  const auto meant = other_word(key, key_others);
-  const auto fits = is_supervisor ? words(only_actor) : words(only_supervisor);
-  if (meant && std::ranges::find(fits, *meant) == fits.end()) {
-    return quote(key) + " is no key of " + (is_supervisor ? "a supervisor" : "an actor") + "; did you mean " +
-           quote(*meant) + "?";
-  }
-  return "";
 }
 
 }  // namespace troupe::config

@@ -19,13 +19,4 @@ void read_actor_options(detail::config_table& table, child_spec& to, detail::con
 /// Reads a supervisor's flags.
 void read_flags(detail::config_table& table, supervisor_spec& to, detail::config_problems& problems);
 
-/// The keys that only a supervisor has.
-std::span<const std::string_view> flag_keys();
-
-/// Whether who wrote this key meant `key`.
-bool stands_for(std::string_view written, std::string_view key);
-
-/// A sentence about a key that is not known where it stands, for actors or supervisors.
-std::string about_key(std::string_view key, bool is_supervisor);
-
 }  // namespace troupe::config

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <array>
 
+#include <troupe/detail/names.hpp>
+
+#include "config/keys.hpp"
 #include "config/options.hpp"
 #include "config/words.hpp"
 
@@ -19,7 +22,6 @@ using kind = config_value::kind;
 
 namespace {
 
-constexpr std::size_t longest_name = 200;
 constexpr std::string_view top_name = "supervisor";
 
 class plan_reader {
@@ -29,12 +31,18 @@ class plan_reader {
   child_plan read_top(const config_value& file);
 
  private:
-  child_plan read_child(const config_value& value, std::size_t depth);
+  /// `called`: the name that its table has in the file, where it stands in no list.
+  child_plan read_child(const config_value& value, std::size_t depth, std::string_view called = {});
   void read_supervisor(config_table& table, child_plan& plan, std::size_t depth);
   void read_actor(config_table& table, child_plan& plan);
   void read_children(config_table& table, child_plan& plan, std::size_t depth);
+  void read_list(const config_value& list, child_plan& plan, std::size_t depth);
+  void read_named(const config_value& table, child_plan& plan, std::size_t depth);
+  void read_misnamed(const config_table& table, child_plan& plan, std::size_t depth);
+  void read_beside(const config_value& file, child_plan& top);
   void decide_kind(config_table& table, child_plan& plan);
-  std::string read_name(config_table& table);
+  std::string read_name(config_table& table, bool needed);
+  void say_no_class(const child_plan& plan);
   void read_count(config_table& table, child_plan& plan);
   void read_made_from(config_table& table, child_plan& plan);
   void read_class(const config_field& from, const config_value* args, child_plan& plan);
@@ -44,43 +52,6 @@ class plan_reader {
   const classes_and_programs& known_;
   config_problems& problems_;
 };
-
-std::string about_top_key(std::string_view key) {
-  const auto keys = flag_keys();
-  if (key == "child" || key == "children")
-    return quote(key) + " stands in a supervisor; did you mean [[supervisor.child]]?";
-  if (std::ranges::find(keys, key) != keys.end()) return quote(key) + " stands in [supervisor], below that line";
-  for (const std::string_view own : {"name", "actor", "args", "restart", "shutdown", "backoff", "budget", "limits"}) {
-    if (key == own) return quote(key) + " stands in a child, below [[supervisor.child]]";
-  }
-  const std::array<std::string_view, 1> only = {top_name};
-  if (!nearest(key, only)) return quote(key) + " is no part of a tree file, which has [supervisor] alone";
-  return "";
-}
-
-std::string about_key_of_top(std::string_view key) {
-  for (const std::string_view own : {"restart", "shutdown", "significant", "backoff", "budget", "kind"}) {
-    if (key == own) {
-      return quote(key) +
-             " says how a supervisor treats its child, and [supervisor] is nobody's child; the program ends with it";
-    }
-  }
-  return about_key(key, true);
-}
-
-/// A key of the actor's config that was written beside args.
-std::string about_key_of(const child_plan& plan, std::string_view key) {
-  const bool has_fields = plan.of != nullptr && plan.of->fields != nullptr;
-  const auto fields = has_fields ? plan.of->fields() : std::vector<detail::config_listed>{};
-  if (std::ranges::find(fields, key, &detail::config_listed::name) != fields.end()) {
-    return quote(key) + " is of the actor's config; it stands in args = { " + std::string(key) + " = ... }";
-  }
-  const auto* type = plan.table->find("type");
-  if (key == "type" && type->value.text != "worker" && type->value.text != "supervisor" && !plan.is_supervisor) {
-    return "\"type\" is no key of an actor; did you mean \"actor\"?";
-  }
-  return about_key(key, plan.is_supervisor);
-}
 
 /// Whether a key is there that stands for this one, which gets its own complaint.
 bool is_misspelt(const config_value& table, std::string_view key) {
@@ -92,15 +63,18 @@ bool is_misspelt(const config_value& table, std::string_view key) {
 
 // ------------------------------------------------------------------------------------------------------------- the top
 
+bool is_near_top(const detail::config_member& member) {
+  return distance(member.key, top_name) <= 3 && member.value.is == kind::table;
+}
+
 /// The table [supervisor], also where it is misspelt, so that the rest is read all the same.
 const config_value* plan_reader::find_top(const config_value& file) {
   const config_value* found = nullptr;
   config_table whole(file, "a tree file", problems_);
   const config_value* named = whole.take(top_name);
-  whole.refuse_the_rest(about_top_key);
+  whole.refuse_the_rest([&](std::string_view key) { return about_top_key(key, file.find(key)->at.set > 0); });
   for (const auto& member : file.members) {
-    const bool near = distance(member.key, top_name) <= 3 && member.value.is == kind::table;
-    if (near && found == nullptr) found = &member.value;
+    if (is_near_top(member) && found == nullptr) found = &member.value;
   }
   if (named == nullptr) {
     if (found == nullptr) problems_.error({0, 1, 1}, "[supervisor] is missing, the table that a tree file begins with");
@@ -126,18 +100,32 @@ child_plan plan_reader::read_top(const config_value& file) {
   if (found == nullptr) return top;
   top.table = found;
   config_table table(*found, "a supervisor", problems_);
-  if (table.has("name")) top.flags.name = read_name(table);
+  if (const auto name = read_name(table, false); !name.empty()) top.flags.name = name;
   read_flags(table, top.flags, problems_);
   read_children(table, top, 1);
-  table.refuse_the_rest(about_key_of_top);
+  table.refuse_the_rest([&](std::string_view key) { return about_key_of_top(*found, key); });
+  read_beside(file, top);
   return top;
+}
+
+/// What stands below a misspelt name of the top, beside it.
+void plan_reader::read_beside(const config_value& file, child_plan& top) {
+  for (const auto& member : file.members) {
+    if (!is_near_top(member) || &member.value == top.table) continue;
+    config_table table(member.value, "a supervisor", problems_);
+    supervisor_spec flags;
+    table.take("name");
+    read_flags(table, flags, problems_);
+    read_children(table, top, 1);
+    table.refuse_the_rest([&](std::string_view key) { return about_key_of_top(member.value, key); });
+  }
 }
 
 // ------------------------------------------------------------------------------------------------------------ children
 
-std::string plan_reader::read_name(config_table& table) {
+std::string plan_reader::read_name(config_table& table, bool needed) {
   const config_value* value = table.take("name");
-  if (value == nullptr && is_misspelt(table.value(), "name")) return "";
+  if (value == nullptr && (!needed || is_misspelt(table.value(), "name"))) return "";
   if (value == nullptr) {
     problems_.error(table.value().at, "a child needs a name, as in name = \"reader\"");
     return "";
@@ -150,8 +138,8 @@ std::string plan_reader::read_name(config_table& table) {
                                    std::to_string(name->size()));
     return "";
   }
-  if (name->find('\0') != std::string::npos || name->find('\n') != std::string::npos) {
-    problems_.error(value->at, "name: " + quote(*name) + " has a letter in it that cannot be shown on a line");
+  if (detail::find_control(*name) != name->npos) {
+    problems_.error(value->at, "name: " + quote(*name) + " has a control character in it, which no name has");
     return "";
   }
   return *name;
@@ -180,13 +168,14 @@ void plan_reader::decide_kind(config_table& table, child_plan& plan) {
   }
 }
 
-child_plan plan_reader::read_child(const config_value& value, std::size_t depth) {
+child_plan plan_reader::read_child(const config_value& value, std::size_t depth, std::string_view called) {
   child_plan plan;
   plan.table = &value;
   config_table table(value, "", problems_);
   decide_kind(table, plan);
   config_table keys(value, plan.is_supervisor ? "a supervisor" : "an actor", problems_);
-  const std::string name = read_name(keys);
+  const std::string given = read_name(keys, called.empty());
+  const std::string name = given.empty() ? std::string(called) : given;
   keys.take("kind");
   if (plan.is_supervisor) {
     plan.flags.name = name;
@@ -194,8 +183,14 @@ child_plan plan_reader::read_child(const config_value& value, std::size_t depth)
   } else {
     plan.spec.name = name;
     read_actor(keys, plan);
+    // That it has any is said; what is wrong in them, too.
+    child_plan none;
+    if (const auto* below = value.find("child")) read_list(below->value, none, depth);
   }
-  keys.refuse_the_rest([&](std::string_view key) { return about_key_of(plan, key); });
+  keys.refuse_the_rest([&](std::string_view key) {
+    const std::string text = plan.is_supervisor ? about_named_child(value, key, depth) : "";
+    return text.empty() ? about_key_of(plan, known_.classes, key) : text;
+  });
   return plan;
 }
 
@@ -207,27 +202,64 @@ void plan_reader::read_supervisor(config_table& table, child_plan& plan, std::si
 
 void plan_reader::read_children(config_table& table, child_plan& plan, std::size_t depth) {
   const config_value* value = table.take("child");
+  if (depth <= deepest_supervisor) read_misnamed(table, plan, depth);
   if (value == nullptr || value->is == kind::broken) return;
   if (depth > deepest_supervisor) {
     problems_.error(value->at,
                     "supervisors stand in each other at most " + std::to_string(deepest_supervisor) + " deep");
-    return;
+  } else if (value->is == kind::table) {
+    read_named(*value, plan, depth);
+  } else if (value->is == kind::list) {
+    read_list(*value, plan, depth);
+  } else {
+    config_field{"child", *value, problems_}.wrong("a list of children; each begins with " + header(depth));
   }
-  const std::string begins = "each begins with [[" + std::string(plan.is_top ? "supervisor" : "...") + ".child]]";
-  if (value->is == kind::table) {
-    problems_.error(value->at, "child: expected a list of children, found one table; " + begins);
-    plan.children.push_back(read_child(*value, depth + 1));
-    return;
-  }
-  if (value->is != kind::list) {
-    config_field{"child", *value, problems_}.wrong("a list of children; " + begins);
-    return;
-  }
-  for (const auto& item : value->items) {
+}
+
+void plan_reader::read_list(const config_value& list, child_plan& plan, std::size_t depth) {
+  for (const auto& item : list.items) {
     if (item.is == kind::table) {
       plan.children.push_back(read_child(item, depth + 1));
     } else {
-      config_field{"child", item, problems_}.wrong("a table for each child; " + begins);
+      config_field{"child", item, problems_}.wrong("a table for each child; each begins with " + header(depth));
+    }
+  }
+}
+
+/// A table where a list should be: the children of one that is not there, children by their names, or one child.
+void plan_reader::read_named(const config_value& table, child_plan& plan, std::size_t depth) {
+  const auto* below = table.find("child");
+  if (below != nullptr && table.members.size() == 1) {
+    problems_.error(table.at, "here are children of a child, but that one is missing: it begins with " + header(depth) +
+                                  " above, and has a name and kind = \"supervisor\"");
+    config_table missing(table, "a supervisor", problems_);
+    child_plan none;
+    none.table = &table;
+    return read_children(missing, none, depth + 1);
+  }
+  const auto is_child = [](const auto& member) { return looks_like_child(member.value); };
+  if (table.members.empty() || !std::ranges::all_of(table.members, is_child)) {
+    problems_.error(table.at, "child: expected a list of children, found one table; each begins with " + header(depth));
+    plan.children.push_back(read_child(table, depth + 1));
+    return;
+  }
+  for (const auto& member : table.members) {
+    problems_.error(member.at, "child: expected a list of children, found one by its name; each begins with " +
+                                   header(depth) + ", and this one has name = " + quote(member.key));
+    plan.children.push_back(read_child(member.value, depth + 1, member.key));
+  }
+}
+
+/// Children behind another word, as in [[supervisor.worker]] and [supervisor.reader]: the word is complained of with
+/// the unknown keys.
+void plan_reader::read_misnamed(const config_table& table, child_plan& plan, std::size_t depth) {
+  for (const auto& member : table.value().members) {
+    if (table.knows(member.key) || member.key == "args") continue;
+    const config_value& value = member.value;
+    if (value.is == kind::list && !value.items.empty() && std::ranges::all_of(value.items, looks_like_child)) {
+      read_list(value, plan, depth);
+    } else if (looks_like_child(value)) {
+      plan.children.push_back(read_child(value, depth + 1, member.key));
     }
   }
 }
@@ -247,10 +279,6 @@ void plan_reader::read_count(config_table& table, child_plan& plan) {
   const auto found = config_integer(config_field{"count", *value, problems_}, 1, most_processes);
   if (!found) return;
   plan.count = static_cast<std::uint32_t>(*found);
-  if (plan.spec.name.size() + 1 + std::to_string(plan.count).size() > longest_name) {
-    problems_.error(plan.at("name"),
-                    "name: with its number it has more than " + std::to_string(longest_name) + " bytes");
-  }
 }
 
 void plan_reader::read_made_from(config_table& table, child_plan& plan) {
@@ -263,42 +291,48 @@ void plan_reader::read_made_from(config_table& table, child_plan& plan) {
     read_class(config_field{"actor", *actor, problems_}, args, plan);
   } else if (exec != nullptr) {
     read_program(config_field{"exec", *exec, problems_}, args, plan);
+    return;
   } else if (!is_misspelt(*plan.table, "actor") && !is_misspelt(*plan.table, "exec")) {
-    std::vector<std::string_view> names;
-    for (const auto& each : known_.classes.all()) names.push_back(each.name);
-    const std::string who = plan.spec.name.empty() ? "this child" : quote(plan.spec.name);
-    problems_.error(plan.table->at,
-                    who + " needs an actor class, as in actor = " + quote(names.empty() ? "Reader" : names[0]) +
-                        ", or kind = \"supervisor\"; this program has: " + listed(names));
+    say_no_class(plan);
   }
+  if (plan.of == nullptr && args != nullptr) config_is_table(config_field{"args", *args, problems_});
+}
+
+void plan_reader::say_no_class(const child_plan& plan) {
+  std::vector<std::string_view> names;
+  for (const auto& each : known_.classes.all()) names.push_back(each.name);
+  const std::string who = plan.spec.name.empty() ? "this child" : quote(plan.spec.name);
+  problems_.error(plan.table->at,
+                  who + " needs an actor class, as in actor = " + quote(names.empty() ? "Reader" : names[0]) +
+                      ", or kind = \"supervisor\"; this program has: " + listed(names));
 }
 
 void plan_reader::read_class(const config_field& from, const config_value* args, child_plan& plan) {
   plan.of = known_.classes.find(from);
   if (plan.of == nullptr) return;
+  plan.runs_program = plan.of->runs_programs;
   const bool empty = args != nullptr && args->is == kind::table && args->members.empty();
   if (plan.of->fields == nullptr && args != nullptr && !empty) {
     problems_.error(args->at, "args: " + from.value.text + " takes no args; its class has no config");
     return;
   }
-  plan.made = plan.of->describe(plan.spec, args, problems_);
+  config_value none;
+  none.is = kind::table;
+  none.at = plan.table->at;
+  plan.made = plan.of->describe(plan.spec, args == nullptr ? &none : args, problems_);
 }
 
 void plan_reader::read_program(const config_field& from, const config_value* args, child_plan& plan) {
-  std::vector<std::string> command;
+  plan.runs_program = true;
   if (args != nullptr) problems_.error(args->at, "args: those of a program stand in exec, behind its name");
   if (from.value.is == kind::string) {
     from.wrong("a list of the program and its arguments, as in exec = [\"prog\", \"arg\"]");
-    return;
-  }
-  if (!config_is_list(from)) return;
-  detail::read_field(from, command);
-  if (from.value.items.empty()) {
-    problems_.error(from.value.at, "exec: the program is missing, as in exec = [\"prog\"]");
+  } else if (known_.foreign == nullptr && config_is_list(from) && from.value.items.empty()) {
+    problems_.error(from.value.at, "exec: the program is missing, as in exec = [\"prog\", \"arg\"]");
   } else if (known_.foreign == nullptr) {
     problems_.error(from.value.at, "exec: this program was built without foreign programs as children");
   } else {
-    plan.made = known_.foreign(plan.spec, command);
+    plan.made = known_.foreign(plan.spec, from);
   }
 }
 

@@ -21,6 +21,7 @@ struct child_plan {
   supervisor_spec flags;                     ///< of a supervisor
   std::uint32_t count = 0;                   ///< so many actors, name-1 and so on; 0: one, with its bare name
   const detail::config_class* of = nullptr;  ///< of an actor that is no foreign program
+  bool runs_program = false;                 ///< of an actor: `exec`, or a class that says so
   detail::tree_child made;                   ///< of an actor
   std::vector<child_plan> children;          ///< of a supervisor
 
@@ -54,9 +55,14 @@ struct classes_and_programs {
   detail::foreign_maker foreign;
 };
 
-/// Supervisors in each other, at most; children of the whole tree, at most, spare processes included.
+/// Bytes of a name, at most.
+inline constexpr std::size_t longest_name = 200;
+/// Supervisors in each other, at most; of the whole tree: processes, spare ones included, supervisors, and bytes of the
+/// description in which all are started.
 inline constexpr std::size_t deepest_supervisor = 32;
 inline constexpr std::uint64_t most_processes = 4096;
+inline constexpr std::uint64_t most_supervisors = 4096;
+inline constexpr std::uint64_t most_described = std::uint64_t{16} << 20;
 
 /// Reads the file's tables. What is wrong with single keys is said; the rules between them are not looked at.
 child_plan read_plan(const detail::config_value& file, const classes_and_programs& known,

@@ -11,6 +11,7 @@
 
 #include "config/plan.hpp"
 #include "config/toml.hpp"
+#include "config/words.hpp"
 
 namespace troupe::detail {
 
@@ -21,6 +22,8 @@ namespace {
 constexpr int usage_code = 64;
 constexpr int wrong_file_code = 65;
 constexpr int no_file_code = 66;
+/// Of several --set, so many are tried one after the other when something is wrong.
+constexpr std::size_t most_looked_at = 32;
 
 /// A tree and what was said about it.
 struct loaded {
@@ -51,7 +54,7 @@ text_or_reason read_file(const std::string& path) {
   return {std::move(text), ""};
 }
 
-void load(const std::string& text, const std::vector<std::string>& sets, const classes_and_programs& known, loaded& to,
+void load(const std::string& text, std::span<const std::string> sets, const classes_and_programs& known, loaded& to,
           config_problems& problems) {
   auto file = read_toml(text, problems);
   if (!file) return;
@@ -62,14 +65,43 @@ void load(const std::string& text, const std::vector<std::string>& sets, const c
   check_rules(to.top, problems);
 }
 
-void print(const config_problems& problems, const std::string& path, const std::vector<std::string>& sets) {
-  for (const auto& each : problems.in_order()) {
-    if (each.at.set > 0) {
-      std::cerr << "--set " << sets[each.at.set - 1];
-    } else {
-      std::cerr << path << ":" << each.at.line << ":" << each.at.column;
+/// Which --set, from 1, brought each of the complaints; 0: it is there without them.
+std::vector<std::size_t> causes(const std::vector<config_problems::problem>& said, const std::string& text,
+                                std::span<const std::string> sets, const classes_and_programs& known) {
+  std::vector<std::size_t> by(said.size(), sets.size());
+  if (said.empty() || sets.size() > most_looked_at) return std::vector<std::size_t>(said.size());
+  for (std::size_t count = 0; count < sets.size(); ++count) {
+    loaded tree;
+    config_problems fewer;
+    load(text, sets.first(count), known, tree, fewer);
+    const auto all = fewer.in_order();
+    for (std::size_t i = 0; i < said.size(); ++i) {
+      if (by[i] == sets.size() && std::ranges::find(all, said[i]) != all.end()) by[i] = count;
     }
-    std::cerr << ": " << (each.warning ? "warning: " : "") << each.text << "\n";
+  }
+  return by;
+}
+
+struct wanted {
+  std::string file;
+  std::vector<std::string> sets;
+  std::string log;  ///< empty: what the program's own options say
+};
+
+void print(const config_problems& problems, const wanted& what, const std::string& text,
+           const classes_and_programs& known) {
+  const auto all = problems.in_order();
+  const auto by = causes(all, text, what.sets, known);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto& each = all[i];
+    if (each.at.set > 0) {
+      std::cerr << "--set " << one_line(what.sets[each.at.set - 1]);
+    } else {
+      std::cerr << one_line(what.file) << ":" << each.at.line << ":" << each.at.column;
+    }
+    std::cerr << ": " << (each.warning ? "warning: " : "") << each.text;
+    if (each.at.set == 0 && by[i] > 0) std::cerr << "; so it is by --set " << one_line(what.sets[by[i] - 1]);
+    std::cerr << "\n";
   }
 }
 
@@ -126,12 +158,6 @@ supervisor as_supervisor(const tree_node& node) {
   return made;
 }
 
-struct wanted {
-  std::string file;
-  std::vector<std::string> sets;
-  std::string log;  ///< empty: what the program's own options say
-};
-
 void add_file_options(CLI::App& command, wanted& to) {
   command.add_option("FILE", to.file, "The tree, in TOML")->required();
   command.add_option("--set", to.sets, "path=value: replaces a value of the file, as in supervisor.max_restarts=3")
@@ -141,14 +167,14 @@ void add_file_options(CLI::App& command, wanted& to) {
 command run_or_check(const wanted& what, bool run, const classes_and_programs& known, const options& how) {
   const auto read = read_file(what.file);
   if (!read.text) {
-    std::cerr << what.file << ": cannot be read: " << read.reason << "\n";
+    std::cerr << one_line(what.file) << ": cannot be read: " << read.reason << "\n";
     return {no_file_code, {}, {}};
   }
   loaded tree;
   config_problems problems;
   load(*read.text, what.sets, known, tree, problems);
   if (problems.errors() == 0 && !run) look_for_traps(tree.top, problems);
-  print(problems, what.file, what.sets);
+  print(problems, what, *read.text, known);
   if (problems.errors() > 0) return {wrong_file_code, {}, {}};
   if (run) {
     options chosen = with_root(how, tree.top);
@@ -160,7 +186,7 @@ command run_or_check(const wanted& what, bool run, const classes_and_programs& k
   }
   counted all;
   count(tree.top, all);
-  std::cout << what.file << ": no errors; " << amount(all.supervisors, "supervisor") << ", "
+  std::cout << one_line(what.file) << ": no errors; " << amount(all.supervisors, "supervisor") << ", "
             << amount(all.actors, "actor") << "\n";
   return {};
 }

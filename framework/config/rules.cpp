@@ -12,6 +12,9 @@ using detail::config_problems;
 
 namespace {
 
+/// Of a worker whose program has its standard input and output, and of one with pipes for these and for readiness.
+constexpr std::uint64_t least_files_of_exec = 11, least_files_of_program = 20;
+
 std::string place_of(config_place at) {
   return at.set == 0 ? "the one in line " + std::to_string(at.line) : "the one of a --set";
 }
@@ -23,14 +26,18 @@ class rules {
   void check_supervisor(const child_plan& plan) {
     take_name(plan);
     check_combinations(plan);
+    count_supervisor(plan);
     for (const auto& child : plan.children) {
       check_significant(plan, child);
       if (child.is_supervisor) {
         check_supervisor(child);
       } else {
         take_name(child);
+        check_number(plan, child);
+        check_files(child);
         count_processes(child);
       }
+      count_bytes(child);
     }
   }
 
@@ -76,7 +83,10 @@ class rules {
                                                    " is permanent, so it is always restarted and its end never counts; "
                                                    "significant needs restart = \"transient\" or \"temporary\"");
     }
-    if (above.flags.auto_shutdown == auto_shutdown::never) {
+    if (above.flags.strategy == strategy::simple_one_for_one) {
+      problems_.error(child.at("significant"), "significant: " + quote(above.name()) +
+                                                   " is simple_one_for_one, whose children cannot be significant");
+    } else if (above.flags.auto_shutdown == auto_shutdown::never) {
       problems_.error(child.at("significant"),
                       "significant: " + quote(above.name()) +
                           " does not look at it; it needs auto_shutdown = \"any_significant\" or "
@@ -99,6 +109,47 @@ class rules {
     }
   }
 
+  /// What is put behind the name of a child: -N.
+  void check_number(const child_plan& above, const child_plan& child) {
+    constexpr std::size_t at_run_time = 11;
+    const bool is_template = above.flags.strategy == strategy::simple_one_for_one;
+    const std::size_t more = is_template ? at_run_time : child.count > 0 ? 1 + std::to_string(child.count).size() : 0;
+    if (more == 0 || child.name().size() + more <= longest_name) return;
+    problems_.error(child.at("name"), "name: with its number it has more than " + std::to_string(longest_name) +
+                                          " bytes; here a name has at most " + std::to_string(longest_name - more));
+  }
+
+  void check_files(const child_plan& child) {
+    if (!child.runs_program || !child.spec.limits.files) return;
+    const std::uint64_t files = *child.spec.limits.files;
+    const std::uint64_t least = child.of == nullptr ? least_files_of_exec : least_files_of_program;
+    if (files >= least) return;
+    problems_.error(child.at("limits"), "files: " + std::to_string(files) +
+                                            " is out of range; a child that runs a program takes " +
+                                            std::to_string(least) + " or more");
+  }
+
+  void count_supervisor(const child_plan& plan) {
+    if (++supervisors_ != most_supervisors + 1) return;
+    problems_.error(plan.table->at, "the tree has more than " + std::to_string(most_supervisors) + " supervisors");
+  }
+
+  /// The description of the tree goes to the supervisor process as a whole.
+  void count_bytes(const child_plan& child) {
+    constexpr std::uint64_t keys = 400;  // what it says beside names and arguments, at most
+    const std::uint64_t type = child.of == nullptr ? 0 : child.of->type->name.size();
+    const std::uint64_t own = keys + child.name().size() + type + child.made.arguments.bytes.size();
+    const std::uint64_t copies = child.count == 0 ? 1 : child.count;
+    const bool told = bytes_ > most_described;
+    bytes_ += copies * own;
+    if (told || bytes_ <= most_described) return;
+    problems_.error(child.at("args"), "the tree is too large: with the args of " + quote(child.name()) + ", " +
+                                          (copies > 1 ? std::to_string(copies) + " times " : "") +
+                                          std::to_string(child.made.arguments.bytes.size()) +
+                                          " bytes, its description has " + std::to_string(bytes_) + " bytes; at most " +
+                                          std::to_string(most_described));
+  }
+
   void count_processes(const child_plan& child) {
     const std::uint64_t copies = child.count == 0 ? 1 : child.count;
     const std::uint64_t more = copies * (1 + child.spec.standby);
@@ -115,7 +166,7 @@ class rules {
 
   config_problems& problems_;
   std::map<std::string, const child_plan*, std::less<>> taken_;
-  std::uint64_t processes_ = 0;
+  std::uint64_t processes_ = 0, supervisors_ = 0, bytes_ = 0;
 };
 
 }  // namespace

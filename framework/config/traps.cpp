@@ -34,13 +34,20 @@ class traps {
   /// `starts`: how often a child of this supervisor may be started before the program gives up, and how that comes.
   void look(const child_plan& plan, double starts, const std::string& product) {
     look_at_flags(plan);
+    if (plan.is_top && plan.flags.strategy == strategy::simple_one_for_one) {
+      problems_.warning(
+          plan.at("strategy"),
+          quote(plan.name()) +
+              " is simple_one_for_one, so no process starts with the "
+              "file, and there is no actor that could start one; put it below a [supervisor] with others");
+    }
     look_for_pipeline(plan);
     for (const auto& child : plan.children) {
       if (!child.is_supervisor) look_at_actor(child);
     }
     for (const auto& child : plan.children) {
       if (!child.is_supervisor) continue;
-      look_at_escalation(child);
+      look_at_escalation(plan, child);
       const bool rises = child.flags.restart == restart::permanent;
       const double own = static_cast<double>(child.flags.max_restarts) + 1;
       const std::string factor = "(" + std::to_string(child.flags.max_restarts) + " + 1)";
@@ -61,7 +68,7 @@ class traps {
                                                     " times before the program gives up");
   }
 
-  void look_at_escalation(const child_plan& child) {
+  void look_at_escalation(const child_plan& above, const child_plan& child) {
     const bool ends_itself = child.flags.auto_shutdown != auto_shutdown::never;
     if (ends_itself && child.flags.restart == restart::permanent) {
       problems_.warning(child.at("auto_shutdown"), quote(child.name()) +
@@ -69,6 +76,8 @@ class traps {
                                                        "is started again each time; transient lets it end");
     }
     if (ends_itself || child.flags.restart == restart::permanent) return;
+    // Its end ends the one above.
+    if (child.significant() && above.flags.auto_shutdown == auto_shutdown::any_significant) return;
     const std::string kind = child.flags.restart == restart::transient ? "transient" : "temporary";
     problems_.warning(child.at("restart"),
                       quote(child.name()) + " is a " + kind +

@@ -1,5 +1,6 @@
 #include "config/units.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -33,10 +34,11 @@ constexpr std::array sizes = {unit{"B", 1},
                               unit{"TiB", 1024.0 * 1024 * 1024 * 1024}};
 
 constexpr auto other_times = std::to_array<std::string_view>(
-    {"sec",    "s",  "secs",         "s",  "second", "s",  "seconds",     "s",  "min",          "m",  "mins", "m",
-     "minute", "m",  "minutes",      "m",  "hour",   "h",  "hours",       "h",  "hr",           "h",  "hrs",  "h",
-     "msec",   "ms", "msecs",        "ms", "millis", "ms", "millisecond", "ms", "milliseconds", "ms", "usec", "us",
-     "micros", "us", "microseconds", "us", "nsec",   "ns", "nanos",       "ns", "nanoseconds",  "ns"});
+    {"sec",    "s",  "secs",         "s",  "second",      "s",  "seconds",      "s",  "min",         "m",
+     "mins",   "m",  "minute",       "m",  "minutes",     "m",  "hour",         "h",  "hours",       "h",
+     "hr",     "h",  "hrs",          "h",  "\u00b5s",     "us", "\u03bcs",      "us", "msec",        "ms",
+     "msecs",  "ms", "millis",       "ms", "millisecond", "ms", "milliseconds", "ms", "usec",        "us",
+     "micros", "us", "microseconds", "us", "nsec",        "ns", "nanos",        "ns", "nanoseconds", "ns"});
 constexpr auto other_sizes = std::to_array<std::string_view>(
     {"k", "KiB", "kb", "kB", "kib", "KiB", "ki",  "KiB", "m", "MiB", "mb", "MB", "mi",  "MiB", "mib",   "MiB",
      "g", "GiB", "gb", "GB", "gi",  "GiB", "gib", "GiB", "t", "TiB", "tb", "TB", "tib", "TiB", "bytes", "B"});
@@ -73,10 +75,10 @@ no_quantity unknown_unit(const parts& found, std::span<const unit> units,
   if (found.unit == "d" || found.unit == "day" || found.unit == "days") {
     return {"there is no unit " + quote(found.unit), quote(show_number(found.number * 24) + "h")};
   }
-  std::array<std::string_view, 9> names{};
-  for (std::size_t i = 0; i < units.size(); ++i) names[i] = units[i].name;
   auto meant = other_word(found.unit, others);
-  if (!meant && found.unit.size() > 1) meant = nearest(found.unit, std::span(names).first(units.size()));
+  if (!meant && found.unit.size() > 3) {
+    if (const auto near = nearest(found.unit, others)) meant = other_word(*near, others).value_or(*near);
+  }
   if (!meant) {
     for (const auto& each : units) {
       if (distance(each.name, found.unit) == 0) meant = each.name;
@@ -86,13 +88,25 @@ no_quantity unknown_unit(const parts& found, std::span<const unit> units,
           meant ? quote(std::string(found.digits) + std::string(*meant)) : std::string{}};
 }
 
+/// What is right but for spaces around it, and a comma for a point.
+std::string tidied(std::string_view text, std::span<const unit> units) {
+  const std::size_t begin = text.find_first_not_of(" \t");
+  std::string tidy(text.substr(std::min(begin, text.size())));
+  tidy.resize(tidy.find_last_not_of(" \t") + 1);
+  if (std::ranges::count(tidy, ',') == 1) tidy[tidy.find(',')] = '.';
+  const auto found = split_quantity(tidy);
+  return found && find_unit(units, found->unit) != nullptr && tidy != text ? quote(tidy) : "";
+}
+
 template <std::size_t N>
 std::variant<double, no_quantity> parse(std::string_view text, std::span<const unit> units, std::string_view usual,
-                                        const std::array<std::string_view, N>& others) {
+                                        std::string_view many, const std::array<std::string_view, N>& others) {
   const auto found = split_quantity(text);
+  if (auto tidy = tidied(text, units); !tidy.empty()) return no_quantity{"", tidy};
   if (!found) return no_quantity{"", ""};
   if (found->unit.empty()) {
-    return no_quantity{"a unit is missing", quote(std::string(found->digits) + std::string(usual))};
+    return no_quantity{"a unit is missing",
+                       quote(std::string(found->digits) + std::string(found->number < 1000 ? usual : many))};
   }
   const unit* const in = find_unit(units, found->unit);
   if (in == nullptr) {
@@ -110,15 +124,20 @@ std::string show(double value, const Units& units, std::string_view zero) {
     if (value != 0 && count == std::floor(count) && (best == nullptr || each.worth > best->worth)) best = &each;
   }
   if (best == nullptr) return value == 0 ? std::string(zero) : show_number(value) + std::string(units.front().name);
-  return show_number(value / best->worth) + std::string(best->name);
+  std::array<char, 400> digits{};
+  const auto end =
+      std::to_chars(digits.data(), digits.data() + digits.size(), value / best->worth, std::chars_format::fixed);
+  return std::string(digits.data(), end.ptr) + std::string(best->name);
 }
 
 }  // namespace
 
-std::variant<double, no_quantity> parse_time(std::string_view text) { return parse(text, times, "s", other_times); }
+std::variant<double, no_quantity> parse_time(std::string_view text) {
+  return parse(text, times, "s", "ms", other_times);
+}
 
 std::variant<std::uint64_t, no_quantity> parse_size(std::string_view text) {
-  const auto parsed = parse(text, sizes, "B", other_sizes);
+  const auto parsed = parse(text, sizes, "B", "B", other_sizes);
   if (const auto* why = std::get_if<no_quantity>(&parsed)) return *why;
   const double bytes = std::get<double>(parsed);
   if (bytes < 0) return no_quantity{"a size is not below 0", ""};
@@ -133,9 +152,7 @@ std::string show_size(std::uint64_t bytes) { return show(static_cast<double>(byt
 std::string show_number(double number) {
   std::array<char, 64> text{};
   const auto end = std::to_chars(text.data(), text.data() + text.size(), number);
-  const std::string shown(text.data(), end.ptr);
-  if (shown.find_first_of(".en") == shown.npos || std::abs(number) > 1e15) return shown;
-  return shown;
+  return {text.data(), end.ptr};
 }
 
 }  // namespace troupe::config

@@ -1,6 +1,7 @@
 // Reading single values, and the tables that hold them: what is wrong is said in the words of whoever wrote the file.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
 
@@ -59,14 +60,29 @@ std::string as_integer(double number) {
 const char* const time_expected = "a time with a unit (ns, us, ms, s, m or h), such as \"10ms\" or \"2s\"";
 const char* const size_expected = "a size with a unit (B, kB, MB, GB, KiB, MiB or GiB), such as \"64KiB\"";
 
-/// A number without quotes and without a unit: who writes thousands thinks of the unit for `many`.
-std::string with_unit(const config_field& from, std::string_view unit, std::string_view many) {
+/// A number without quotes and without a unit: who writes thousands thinks of milliseconds.
+std::string with_time_unit(const config_field& from) {
   const bool whole = from.value.is == kind::integer;
   const double number = whole ? static_cast<double>(from.value.integer) : from.value.real;
   if ((!whole && from.value.is != kind::real) || !(number >= 0 && number < 1e15)) return "";
   const std::string digits = as_integer(number);
-  return quote((digits.empty() ? number_shown(from.value) : digits) + std::string(number < 1000 ? unit : many));
+  return quote((digits.empty() ? number_shown(from.value) : digits) + (number < 1000 ? "s" : "ms"));
 }
+
+/// A number of bytes without a unit: the smallest with which it is in its range.
+std::string with_size_unit(const config_field& from, std::uint64_t least, std::uint64_t most) {
+  double number = from.value.is == kind::integer ? static_cast<double>(from.value.integer) : from.value.real;
+  if (from.value.is == kind::string && !is_number_text(from.value.text, number)) return "";
+  if (!(number >= 1 && number < 1e15) || as_integer(number).empty()) return "";
+  for (const char* unit : {"B", "KiB", "MiB", "GiB"}) {
+    const auto bytes = config::parse_size(as_integer(number) + unit);
+    const auto* size = std::get_if<std::uint64_t>(&bytes);
+    if (size != nullptr && *size >= least && *size <= most) return quote(as_integer(number) + unit);
+  }
+  return "";
+}
+
+std::string_view unquoted(std::string_view text) { return text.size() < 2 ? text : text.substr(1, text.size() - 2); }
 
 void wrong_quantity(const config_field& from, const config::no_quantity& problem, const std::string& expected) {
   std::string text = std::string(from.name) + ": ";
@@ -105,10 +121,12 @@ const config_value* config_table::take(std::string_view key) {
   return found == nullptr ? nullptr : &found->value;
 }
 
-void config_table::refuse_the_rest(const advice& knows) const {
+bool config_table::knows(std::string_view key) const { return std::ranges::find(known_, key) != known_.end(); }
+
+void config_table::refuse_the_rest(const advice& about) const {
   for (const auto& member : value_.members) {
-    if (std::ranges::find(known_, member.key) != known_.end()) continue;
-    std::string text = knows ? knows(member.key) : "";
+    if (knows(member.key)) continue;
+    std::string text = about ? about(member.key) : "";
     if (text.empty()) {
       text = quote(member.key) + " is no key of " + owner_;
       const auto meant = config::nearest(member.key, known_);
@@ -119,6 +137,15 @@ void config_table::refuse_the_rest(const advice& knows) const {
       }
     }
     problems_.error(member.at, text);
+  }
+}
+
+void config_table::say_faults(const std::vector<config_fault>& faults, std::span<const std::string_view> unread) const {
+  const bool all_known = std::ranges::all_of(value_.members, [&](const auto& member) { return knows(member.key); });
+  for (const auto& each : faults) {
+    const config_member* member = value_.find(each.field);
+    const bool said = std::ranges::find(unread, each.field) != unread.end() || (member == nullptr && !all_known);
+    if (!said) problems_.error(member == nullptr ? value_.at : member->value.at, each.field + ": " + each.text);
   }
 }
 
@@ -139,8 +166,9 @@ std::optional<bool> config_boolean(const config_field& from) {
   if (from.value.is == kind::boolean) return from.value.boolean;
   std::string meant;
   const std::string& text = from.value.text;
-  if (from.value.is == kind::string && (text == "true" || text == "yes" || text == "on")) meant = "true";
-  if (from.value.is == kind::string && (text == "false" || text == "no" || text == "off")) meant = "false";
+  constexpr auto words = std::to_array<std::string_view>(
+      {"true", "true", "yes", "true", "on", "true", "false", "false", "no", "false", "off", "false"});
+  if (from.value.is == kind::string) meant = config::other_word(text, words).value_or("");
   if (from.value.is == kind::integer && from.value.integer == 1) meant = "true";
   if (from.value.is == kind::integer && from.value.integer == 0) meant = "false";
   from.wrong("true or false", meant);
@@ -187,11 +215,14 @@ std::optional<std::string> config_text(const config_field& from) {
 
 std::optional<double> config_ticks(const config_field& from, double tick, bool whole, double least, double most) {
   if (from.value.is != kind::string) {
-    from.wrong(time_expected, with_unit(from, "s", "ms"));
+    from.wrong(time_expected, with_time_unit(from));
     return std::nullopt;
   }
-  const auto parsed = config::parse_time(from.value.text);
-  if (const auto* problem = std::get_if<config::no_quantity>(&parsed)) {
+  auto parsed = config::parse_time(from.value.text);
+  if (auto* problem = std::get_if<config::no_quantity>(&parsed)) {
+    const auto meant = config::parse_time(unquoted(problem->meant));
+    const double ticks = std::holds_alternative<double>(meant) ? std::get<double>(meant) / tick : least;
+    if (ticks < least || ticks > most || (whole && std::abs(ticks - std::round(ticks)) > 1e-6)) problem->meant.clear();
     wrong_quantity(from, *problem, time_expected);
     return std::nullopt;
   }
@@ -211,11 +242,16 @@ std::optional<double> config_ticks(const config_field& from, double tick, bool w
 
 std::optional<std::uint64_t> config_size(const config_field& from, std::uint64_t least, std::uint64_t most) {
   if (from.value.is != kind::string) {
-    from.wrong(size_expected, with_unit(from, "B", "B"));
+    from.wrong(size_expected, with_size_unit(from, least, most));
     return std::nullopt;
   }
-  const auto parsed = config::parse_size(from.value.text);
-  if (const auto* problem = std::get_if<config::no_quantity>(&parsed)) {
+  auto parsed = config::parse_size(from.value.text);
+  if (auto* problem = std::get_if<config::no_quantity>(&parsed)) {
+    double number = 0;
+    if (is_number_text(from.value.text, number)) problem->meant = with_size_unit(from, least, most);
+    const auto meant = config::parse_size(unquoted(problem->meant));
+    const auto* size = std::get_if<std::uint64_t>(&meant);
+    if (size != nullptr && (*size < least || *size > most)) problem->meant.clear();
     wrong_quantity(from, *problem, size_expected);
     return std::nullopt;
   }
@@ -250,6 +286,20 @@ bool config_is_list(const config_field& from) {
   if (from.value.is == kind::list) return true;
   from.wrong("a list, as in " + std::string(from.name) + " = [ value, value ]");
   return false;
+}
+
+config_value config_only(const config_field& field) {
+  config_value table;
+  table.is = kind::table;
+  table.at = field.value.at;
+  table.members.push_back({std::string(field.name), field.value.at, field.value});
+  return table;
+}
+
+bool config_has_broken(const config_value& value) {
+  const auto in_member = [](const config_member& member) { return config_has_broken(member.value); };
+  return value.is == kind::broken || std::ranges::any_of(value.items, config_has_broken) ||
+         std::ranges::any_of(value.members, in_member);
 }
 
 }  // namespace troupe::detail

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include <troupe/detail/config_value.hpp>
+#include <troupe/detail/names.hpp>
 
 namespace troupe::config {
 
@@ -19,7 +20,7 @@ char plain(char c) {
 }
 
 /// One letter wrong in a short word, two or three in a longer one.
-std::size_t near_enough(std::size_t length) { return length <= 3 ? 1 : length <= 7 ? 2 : 3; }
+std::size_t near_enough(std::size_t length) { return length <= 5 ? 1 : length <= 9 ? 2 : 3; }
 
 bool same(std::string_view a, std::string_view b) { return std::ranges::equal(a, b, {}, plain, plain); }
 
@@ -93,32 +94,45 @@ std::size_t letters(std::string_view text) {
       std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
-std::string quote(std::string_view text) {
+std::string shown_key(std::string_view key) {
+  const auto is_bare = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-';
+  };
+  return !key.empty() && std::ranges::all_of(key, is_bare) ? std::string(key) : quote(key);
+}
+
+std::string one_line(std::string_view text) {
   static constexpr std::string_view digits = "0123456789abcdef";
-  std::string shown = "\"";
-  for (const char c : text.substr(0, longest_shown)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      shown += '\\';
-      shown += c;
-    } else if (c == '\n') {
-      shown += "\\n";
-    } else if (c == '\t') {
-      shown += "\\t";
-    } else if (byte < 0x20 || byte == 0x7f) {
-      shown += "\\u00";
-      shown += digits[byte >> 4];
-      shown += digits[byte & 15];
+  std::string shown;
+  while (!text.empty()) {
+    const std::size_t length = detail::control_length(text);
+    if (length == 0) {
+      shown += text.front();
+    } else if (text.front() == '\n' || text.front() == '\t') {
+      shown += text.front() == '\n' ? "\\n" : "\\t";
     } else {
-      shown += c;
+      const auto last = static_cast<unsigned char>(text[length - 1]);
+      shown += length == 3 ? "\\u20" : "\\u00";
+      shown += digits[(length == 3 ? last - 0x80 : last) >> 4];
+      shown += digits[last & 15];
     }
+    text.remove_prefix(std::max(length, std::size_t{1}));
   }
+  return shown;
+}
+
+std::string quote(std::string_view text) {
+  std::string_view part = text.substr(0, longest_shown);
   // A letter of several bytes is not cut in the middle.
-  if (text.size() > longest_shown) {
-    while (!shown.empty() && (static_cast<unsigned char>(shown.back()) & 0x80) != 0) shown.pop_back();
-    shown += "...";
+  while (part.size() < text.size() && !part.empty() && (static_cast<unsigned char>(text[part.size()]) & 0xC0) == 0x80) {
+    part.remove_suffix(1);
   }
-  return shown + "\"";
+  std::string escaped;
+  for (const char c : part) {
+    if (c == '"' || c == '\\') escaped += '\\';
+    escaped += c;
+  }
+  return "\"" + one_line(escaped) + (part.size() < text.size() ? "...\"" : "\"");
 }
 
 }  // namespace troupe::config
@@ -126,6 +140,8 @@ std::string quote(std::string_view text) {
 namespace troupe::detail {
 
 std::string config_quoted(std::string_view text) { return config::quote(text); }
+
+std::string config_shown_key(std::string_view key) { return config::shown_key(key); }
 
 std::string config_suggestion(std::string_view written, std::span<const std::string_view> words) {
   const auto meant = config::nearest(written, words);

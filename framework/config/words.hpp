@@ -26,6 +26,12 @@ std::string listed(std::span<const std::string_view> words);
 /// How many letters a text in UTF-8 has.
 std::size_t letters(std::string_view text);
 
+/// The text with what cannot stand on a line of a terminal written as TOML escapes it.
+std::string one_line(std::string_view text);
+
+/// As a key is written in TOML.
+std::string shown_key(std::string_view key);
+
 /// The text between double quotes, on one line, cut when it is long; whatever bytes it has.
 std::string quote(std::string_view text);
 

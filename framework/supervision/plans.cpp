@@ -4,6 +4,7 @@
 #include <bit>
 #include <map>
 
+#include <troupe/detail/names.hpp>
 #include <troupe/supervisor.hpp>
 
 #include "os/memory.hpp"
@@ -46,14 +47,14 @@ std::string joined(const std::vector<std::string>& lines) {
 
 error bad_spec(const std::string& text) { return {errc::bad_spec, text}; }
 
-/// A name stands in lines of the log and of a certificate, where the next line is something else.
+/// A name stands in lines of the log and of a certificate, where the next line is something else, and on terminals.
 expected<void> check_name(const std::string& name, const std::string& whose) {
   if (name.empty() || name.size() > wire::max_name)
     return tl::unexpected(
         error(errc::not_allowed, whose + " name has 1 to " + std::to_string(wire::max_name) + " bytes"));
-  const std::size_t cut = name.find_first_of(std::string_view("\0\n", 2));
+  const std::size_t cut = detail::find_control(name);
   if (cut == name.npos) return {};
-  return tl::unexpected(bad_spec(whose + " name cannot have a line break or a zero byte in it; this one begins with " +
+  return tl::unexpected(bad_spec(whose + " name cannot have a line break or another control character in it; this one begins with " +
                                  "\"" + name.substr(0, cut) + "\""));
 }
 

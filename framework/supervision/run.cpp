@@ -17,6 +17,7 @@
 #include "supervision/cgroups.hpp"
 #include "supervision/control.hpp"
 #include "supervision/log.hpp"
+#include "supervision/log_format.hpp"
 #include "supervision/spawner.hpp"
 #include "supervision/supervisor.hpp"
 
@@ -239,6 +240,13 @@ void program::stop_tree() {
   endpoint_.reset();
 }
 
+/// On one line of standard error, whatever a worker has put into the text.
+void say(const char* text) {
+  log_entry line;
+  line.text = text;
+  std::cerr << as_text(line) << std::endl;
+}
+
 }  // namespace
 }  // namespace troupe::supervision
 
@@ -271,9 +279,9 @@ int run_program(int, char**, const run_options& how, std::span<const actor_type*
     try {
       code = body(running);
     } catch (const error& e) {
-      if (running.signal() == 0) std::cerr << "troupe: " << e.what() << std::endl;
+      if (running.signal() == 0) say(e.what());
     } catch (const std::exception& e) {
-      std::cerr << "troupe: " << e.what() << std::endl;
+      say(e.what());
     }
     running.stop_tree();
     groups.end_all();  // while the spawners live: they do it, if this process is killed meanwhile

@@ -20,14 +20,16 @@ struct config_class {
   const actor_type* type;
   /// The class says `static constexpr bool one_shot = true`: it does one job and ends.
   bool one_shot;
+  /// It is a program_runner.
+  bool runs_programs;
   /// The fields of its config; none if it takes no args.
   std::vector<config_listed> (*fields)();
-  /// The child that is made from `args` (nullptr: the file has none).
+  /// The child that is made from `args`, nullptr if the class takes none.
   tree_child (*describe)(const child_spec& spec, const config_value* args, config_problems& problems);
 };
 
-/// Makes a child that runs another program: `exec = ["prog", "arg"]`. None: a file cannot say so.
-using foreign_maker = tree_child (*)(const child_spec& spec, const std::vector<std::string>& command);
+/// Makes a child that runs another program: `exec = ["prog", "arg"]`, which is a list. None: a file cannot say so.
+using foreign_maker = tree_child (*)(const child_spec& spec, const config_field& exec);
 
 template <class A>
 concept has_config = requires {
@@ -50,9 +52,9 @@ template <class A>
 concept program_runner = requires { requires A::runs_programs; };
 
 template <class A>
-tree_child describe_program(const child_spec& spec, const std::vector<std::string>& command) {
+tree_child describe_program(const child_spec& spec, const config_field& exec) {
   typename A::config config{};
-  config.exec = command;
+  read_struct(config_field{"exec", config_only(exec), exec.problems}, config);
   return describe_child<A>(spec, std::move(config));
 }
 
@@ -102,7 +104,7 @@ config_class class_of() {
                   "an actor with a nested type config has a constructor that takes it: explicit Reader(config c)");
     static_assert(defaults, "an actor's config has a default constructor: keys that a file leaves out keep its values");
     if constexpr (names_fields && takes && defaults) {
-      return {&type_of<A>(), is_one_shot<A>(), &list_config<A>, &describe_configured<A>};
+      return {&type_of<A>(), is_one_shot<A>(), program_runner<A>, &list_config<A>, &describe_configured<A>};
     } else {
       return {};
     }
@@ -112,7 +114,7 @@ config_class class_of() {
                   "an actor in a tree file is made without arguments, or has a nested type config with a "
                   "serialize function and a constructor that takes it");
     if constexpr (alone) {
-      return {&type_of<A>(), is_one_shot<A>(), nullptr, &describe_configured<A>};
+      return {&type_of<A>(), is_one_shot<A>(), program_runner<A>, nullptr, &describe_configured<A>};
     } else {
       return {};
     }
@@ -139,7 +141,8 @@ command read_command(int argc, const char* const* argv, std::span<const config_c
 ///     PROGRAM actors                             lists the actor classes and their config
 ///
 /// With troupe::actors::program among the classes a child may say `exec = ["prog", "arg"]` in place of `actor`.
-/// A class with a nested type `config` gets what the file's `args` say as its constructor's argument.
+/// A class with a nested type `config` gets what the file's `args` say as its constructor's argument. The config's own
+/// rules are those of its function faults(): see troupe/config_fault.hpp.
 /// docs/trees-in-files.md describes the format. Exit codes: as run(); 64 a wrong command line, 65 a wrong file, 66 a
 /// file that cannot be read.
 template <class... Actors>

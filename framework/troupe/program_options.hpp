@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <troupe/config_fault.hpp>
+
 namespace cereal {
 template <class T>
 class NameValuePair;
@@ -33,7 +35,7 @@ struct program_options {
   /// How it speaks: "none": standard input is empty, standard output that of this process. "lines": each message is a
   /// line. "frames1", "frames2", "frames4": each message follows its length, a big-endian number of so many bytes.
   std::string protocol = "none";
-  /// The start counts when the program has written a newline to this descriptor. 0: when it has been executed.
+  /// The start counts when the program has written a newline to this descriptor, 3 to 1023. 0: when it is executed.
   std::uint32_t ready_fd = 0;
   /// How it is stopped: by this signal, and if it still runs after this time, by SIGKILL.
   std::uint32_t stop_signal = 15;
@@ -44,6 +46,9 @@ struct program_options {
   /// Bytes of a line or frame that the program writes, 1 or more. A longer line comes in pieces, a longer frame is an
   /// error.
   std::uint32_t max_message = 1024 * 1024;
+
+  /// What nobody can run like this. Whoever starts a program is refused with the first; a tree file with all.
+  std::vector<config_fault> faults() const;
 
   template <class Ar>
   void serialize(Ar& ar) {

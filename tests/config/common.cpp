@@ -34,18 +34,23 @@ class captured {
 
 }  // namespace
 
-said say(const std::vector<std::string>& arguments, const troupe::options& how) {
-  static const std::vector<troupe::detail::config_class> classes{
-      troupe::detail::class_of<Reader>(), troupe::detail::class_of<Parser>(), troupe::detail::class_of<Counter>(),
-      troupe::detail::class_of<Import>()};
+said say_of(std::span<const troupe::detail::config_class> classes, troupe::detail::foreign_maker foreign,
+            const std::vector<std::string>& arguments, const troupe::options& how) {
   std::vector<const char*> argv{"/usr/bin/service"};
   for (const auto& each : arguments) argv.push_back(each.c_str());
   said result;
   const captured both;
-  result.wanted = troupe::detail::read_command(static_cast<int>(argv.size()), argv.data(), classes, nullptr, how);
+  result.wanted = troupe::detail::read_command(static_cast<int>(argv.size()), argv.data(), classes, foreign, how);
   result.exit_code = result.wanted.exit_code;
   result.text = both.text();
   return result;
+}
+
+said say(const std::vector<std::string>& arguments, const troupe::options& how) {
+  static const std::vector<troupe::detail::config_class> classes{
+      troupe::detail::class_of<Reader>(), troupe::detail::class_of<Parser>(), troupe::detail::class_of<Counter>(),
+      troupe::detail::class_of<Import>()};
+  return say_of(classes, nullptr, arguments, how);
 }
 
 std::string read(const std::string& path) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,9 @@ struct said {
   troupe::detail::command wanted;
 };
 said say(const std::vector<std::string>& arguments, const troupe::options& how = {});
+/// The same of a program of these classes.
+said say_of(std::span<const troupe::detail::config_class> classes, troupe::detail::foreign_maker foreign,
+            const std::vector<std::string>& arguments, const troupe::options& how = {});
 
 std::string read(const std::string& path);
 /// The names of the .toml files in a folder of tests/config, sorted.

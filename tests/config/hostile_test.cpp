@@ -71,6 +71,24 @@ TEST_CASE("huge numbers, long lines and many errors are refused in bounded time"
   refuses("[supervisor]\n" + repeated("[[supervisor.child]]\nname = 1\n", 5'000));
 }
 
+TEST_CASE("args that are too many bytes in all, and supervisors that are too many, are said where it is too much") {
+  const scratch_file args(
+      "[supervisor]\n[[supervisor.child]]\nname = \"small\"\nactor = \"Reader\"\n[[supervisor.child]]\n"
+      "name = \"large\"\nactor = \"Reader\"\ncount = 60\nargs.path = \"" +
+      std::string(300'000, 'x') + "\"\n");
+  const auto got = say({"check", args.path()});
+  CHECK(got.exit_code == 65);
+  CHECK(got.text.starts_with(args.path() + ":9:1: the tree is too large: with the args of \"large\", 60 times 300"));
+  CHECK(got.text.ends_with(" bytes; at most 16777216\n"));
+
+  std::string many = "[supervisor]\n";
+  for (int i = 0; i < 4096; ++i)
+    many += "[[supervisor.child]]\nname = \"s" + std::to_string(i) + "\"\nkind = \"supervisor\"\n";
+  const scratch_file supervisors(many);
+  CHECK(say({"check", supervisors.path()}).text ==
+        supervisors.path() + ":12287:1: the tree has more than 4096 supervisors\n");
+}
+
 TEST_CASE("a file beyond the limit and an endless one are not read to their end") {
   const scratch_file large(std::string((1 << 20) + 1, '#'));
   const auto got = say({"check", large.path()});

@@ -81,6 +81,55 @@ TEST_CASE("what is wrong with a --set is said with the --set as its place") {
             "the name \"reader\" is taken by the one in line 10; each name is there once in a program");
 }
 
+TEST_CASE("a path that leads past the children, or into a list, is sent the right way") {
+  complains("supervisor.child.parsers.child.parser.args.words.0=x",
+            "\"supervisor.child.parsers.child.parser.args.words\" is a list, which a --set replaces as a whole: "
+            "supervisor.child.parsers.child.parser.args.words=[...]");
+  complains("parser.count=1", "\"parser\" is a child; did you mean supervisor.child.parsers.child.parser?");
+  complains("parsers.child.parser.count=1", "\"parsers\" is a child; did you mean supervisor.child.parsers?");
+  complains("supervisor.child.parser.count=1",
+            "there is no child \"parser\" in supervisor.child; did you mean supervisor.child.parsers.child.parser?");
+  complains("supervisor.child.job.count=1",
+            "there is no child \"job\" in supervisor.child; did you mean supervisor.child.jobs.child.job?");
+  complains("max_restarts=3", "\"max_restarts\" stands in the supervisor; did you mean supervisor.max_restarts?");
+  complains("supervisor.child.a.b.count=3",
+            "there is no child \"a\" in supervisor.child; there are: reader, parsers, jobs, counter");
+}
+
+TEST_CASE("a child whose name has points is hinted at in quotes, and single quotes do as well") {
+  const scratch_file points("[supervisor]\n[[supervisor.child]]\nname = \"a.b\"\nactor = \"Counter\"\n");
+  CHECK(say({"check", points.path(), "--set", "supervisor.child.a.b.count=3"}).text ==
+        "--set supervisor.child.a.b.count=3: there is no child \"a\" in supervisor.child; did you mean "
+        "supervisor.child.\"a.b\", in quotes?\n");
+  CHECK(say({"check", points.path(), "--set", "supervisor.child.'a.b'.count=3"}).exit_code == 0);
+}
+
+TEST_CASE("a value that begins like a text, a list or a table and is none, or is too large a number, is an error") {
+  complains("supervisor.child.reader.args.path=\"open", "\"\\\"open\" begins with a quote and is no text in quotes");
+  complains("supervisor.child.reader.args.path='", "\"'\" begins with a quote and is no text in quotes");
+  complains("supervisor.child.parsers.child.parser.args.words=[",
+            "\"[\" begins a list and is none: [value, value], with texts, times and sizes in quotes");
+  complains("supervisor.child.reader.limits={data=1GiB}",
+            "\"{data=1GiB}\" begins a table and is none: {key = value}, with texts, times and sizes in quotes");
+  complains("supervisor.max_restarts=99999999999999999999",
+            "\"99999999999999999999\" is no number that can be counted; as text it stands in quotes");
+}
+
+TEST_CASE("an error of the file that a --set brings about names the --set") {
+  const auto got = with({"supervisor.max_restarts=1", "supervisor.child.reader.restart=permanent"}, "check");
+  CHECK(got.exit_code == 65);
+  CHECK(got.text.find(
+            "significant: \"reader\" is permanent, so it is always restarted and its end never counts; significant "
+            "needs restart = \"transient\" or \"temporary\"; so it is by --set "
+            "supervisor.child.reader.restart=permanent\n") != std::string::npos);
+}
+
+TEST_CASE("a --set with control characters is shown on one line") {
+  const auto got = with({"supervisor.x\n\x1b=1"}, "check");
+  CHECK(got.text.starts_with("--set supervisor.x\\n\\u001b=1: \"x\\n\\u001b\" is no key of a supervisor"));
+  CHECK(std::count(got.text.begin(), got.text.end(), '\n') == 1);
+}
+
 TEST_CASE("errors of the file and of every --set come together") {
   const auto got = say({"check", TESTS_CONFIG "/wrong/restart_always.toml", "--set", "supervisor.max_restarts=x",
                         "--set", "supervisor.within=y"});

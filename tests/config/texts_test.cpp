@@ -85,6 +85,12 @@ TEST_CASE("a right file is counted") {
   CHECK(say({"check", "every_key.toml"}).text == "every_key.toml: no errors; 3 supervisors, 6 actors\n");
 }
 
+TEST_CASE("check does not warn of a supervisor whose end ends the one above") {
+  const in_folder here("right");
+  CHECK(say({"check", "significant_supervisor.toml"}).text ==
+        "significant_supervisor.toml: no errors; 2 supervisors, 1 actor\n");
+}
+
 TEST_CASE("actors lists the classes, with the fields, types and defaults of their config") {
   const auto got = say({"actors"});
   CHECK(got.exit_code == 0);

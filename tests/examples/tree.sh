@@ -14,7 +14,7 @@ changes=()
 [[ -z ${TROUPE_SANITIZE:-} ]] || changes=(--set "supervisor.child.pipeline.child.worker.limits={}")
 
 run 1 "$tree" run "$file" --set 'supervisor.child.menu.args.victim="nobody"' "${changes[@]}"
-expect 'its args name "nobody", and no actor of this name stands before it in the file' err
+expect 'its args name "nobody", and the file has no actor of this name and class' err
 
 # fault KEY TEXT: types it, waits until the log says so, asks for the status until it is decided what happens, and quits.
 fault() {

@@ -103,7 +103,8 @@ TEST_CASE("a name belongs to one actor at a time") {
 
 TEST_CASE("a name that would not be shown on one line is refused") {
   in_program<Recorder>([](troupe::system& sys) {
-    for (const auto& name : {std::string("one\nwas killed"), std::string("one\0two", 7)}) {
+    for (const auto& name : {std::string("one\nwas killed"), std::string("one\0two", 7), std::string("one\x1b[31m"),
+                             std::string("one\rtwo"), std::string("one\xc2\x9b" "31m")}) {
       const auto actor = error_of([&] { return sys.spawn<Recorder>(name); });
       EXPECT_EQ(actor.code(), troupe::errc::bad_spec);
       EXPECT(actor.text().ends_with("this one begins with \"one\""));

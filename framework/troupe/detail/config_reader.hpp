@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <troupe/byte_count.hpp>
+#include <troupe/config_fault.hpp>
 #include <troupe/detail/config_enum.hpp>
 #include <troupe/detail/config_value.hpp>
 #include <troupe/detail/containers.hpp>
@@ -115,14 +116,25 @@ template <class T>
 void read_field(const config_field& from, T& to);
 
 template <class T>
+concept has_faults = requires(const T& item) {
+  { item.faults() } -> std::same_as<std::vector<config_fault>>;
+};
+
+template <class T>
 void read_struct(const config_field& from, T& to) {
   if (!config_is_table(from)) return;
   config_table table(from.value, std::string(from.name), from.problems);
+  std::vector<std::string_view> unread;
   const auto each = [&](std::string_view name, auto& field) {
-    if (const config_value* value = table.take(name)) read_field(config_field{name, *value, from.problems}, field);
+    const std::size_t before = from.problems.errors();
+    if (const config_value* value = table.take(name)) {
+      read_field(config_field{name, *value, from.problems}, field);
+      if (from.problems.errors() > before || config_has_broken(*value)) unread.push_back(name);
+    }
   };
   visit_fields(to, each);
   table.refuse_the_rest();
+  if constexpr (has_faults<T>) table.say_faults(to.faults(), unread);
 }
 
 template <class E>
@@ -215,7 +227,8 @@ void read_map(const config_field& from, T& to) {
   to.clear();
   for (const auto& member : from.value.members) {
     typename T::mapped_type mapped{};
-    read_field(config_field{member.key, member.value, from.problems}, mapped);
+    const std::string name = config_shown_key(member.key);
+    read_field(config_field{name, member.value, from.problems}, mapped);
     to.emplace(member.key, std::move(mapped));
   }
 }

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include <troupe/config_fault.hpp>
+
 namespace troupe::detail {
 
 /// Where something stands: in the file, or in one of the --set of the command line.
@@ -60,6 +62,7 @@ class config_problems {
     config_place at;
     std::string text;
     bool warning = false;
+    friend bool operator==(const problem&, const problem&) = default;
   };
   void error(config_place at, std::string text) { all_.push_back({at, std::move(text), false}); }
   void warning(config_place at, std::string text) { all_.push_back({at, std::move(text), true}); }
@@ -83,11 +86,16 @@ class config_table {
   /// The value of `key`; none if it is missing.
   const config_value* take(std::string_view key);
   bool has(std::string_view key) const { return value_.find(key) != nullptr; }
+  /// Whether it was to be taken, there or not.
+  bool knows(std::string_view key) const;
   const config_value& value() const { return value_; }
 
   /// A sentence about a key that only looks unknown; empty: none.
   using advice = std::function<std::string(std::string_view key)>;
-  void refuse_the_rest(const advice& knows = {}) const;
+  void refuse_the_rest(const advice& about = {}) const;
+  /// What the config itself finds wrong, at the place of the field. Of the fields in `unread` that has been said; of one
+  /// that is not there it is said if nothing has the wrong name.
+  void say_faults(const std::vector<config_fault>& faults, std::span<const std::string_view> unread) const;
 
  private:
   const config_value& value_;
@@ -122,11 +130,17 @@ std::optional<std::size_t> config_choice(const config_field& from, std::span<con
 /// A table, a list.
 bool config_is_table(const config_field& from);
 bool config_is_list(const config_field& from);
+/// A table that has this field alone.
+config_value config_only(const config_field& field);
+/// Whether something in it is broken.
+bool config_has_broken(const config_value& value);
 
 // As a file would have it.
 std::string config_shown(double number);
 std::string config_shown_ticks(double count, double tick);
 std::string config_shown_size(std::uint64_t bytes);
 std::string config_quoted(std::string_view text);
+/// A key of a map: in quotes if it is written so.
+std::string config_shown_key(std::string_view key);
 
 }  // namespace troupe::detail
