@@ -300,7 +300,12 @@ TEST_CASE("a tree in a file finds the class that runs programs among a program's
   const auto make = troupe::detail::foreign_of<Listener, program>();
   const bool with = make != nullptr;
   REQUIRE(with);
-  CHECK_EQ(make({.name = "its"}, {"cat", "-u"}).spec.name, "its");
+  using value = troupe::detail::config_value;
+  value exec{.is = value::kind::list, .members = {}};
+  exec.items.push_back({.is = value::kind::string, .text = "cat", .members = {}});
+  troupe::detail::config_problems problems;
+  CHECK_EQ(make({.name = "its"}, {"exec", exec, problems}).spec.name, "its");
+  CHECK_EQ(problems.errors(), 0);
   std::vector<std::string> fields;
   for (const auto& each : troupe::detail::list_config<program>()) fields.push_back(each.name);
   CHECK_EQ(fields, std::vector<std::string>{"exec", "environment", "directory", "protocol", "ready_fd", "stop_signal",
