@@ -78,8 +78,9 @@ bool looks_like_date(std::string_view value) {
   return shaped("0000-0") || shaped("00:0") || shaped("0000/0");
 }
 
-/// As it is written, but on one line and not too long.
+/// As it is written, unless that is too long or cannot be shown.
 std::string bare(std::string_view value) {
+  if (value.size() <= 60 && !first_forbidden(value, false)) return std::string(value);
   const std::string quoted = quote(value);
   return quoted.substr(1, quoted.size() - 2);
 }
@@ -178,7 +179,9 @@ std::string about_escape(std::string_view text, std::size_t at) {
 bool is_right_escape(std::string_view text, std::size_t at) {
   const char c = text[at];
   if (c != 'u' && c != 'U') {
-    const bool line_ends = text.starts_with("\"\"\"") && std::string_view(" \t\r\n").find(c) != std::string_view::npos;
+    const bool blank = is_blank(c) || c == '\r' || c == '\n';
+    const std::size_t next = blank ? text.find_first_not_of(" \t\r", at) : text.npos;
+    const bool line_ends = text.starts_with("\"\"\"") && next != text.npos && text[next] == '\n';
     return line_ends || std::string_view("btnfr\"\\").find(c) != std::string_view::npos;
   }
   const std::string code(text.substr(at + 1, c == 'u' ? 4 : 8));

@@ -33,7 +33,6 @@ std::optional<config_value> syntax_reader::read() {
     if (root_.is_empty() && current_ == &root_ && is_something_else()) return std::nullopt;
     read_line();
   }
-  if (root_.is_empty()) return std::nullopt;
   return std::move(root_).finish();
 }
 
@@ -46,7 +45,7 @@ bool syntax_reader::is_something_else() {
 }
 
 void syntax_reader::read_line() {
-  lost_ = given_up_ = false;
+  lost_ = given_up_ = too_deep_ = in_next_line_ = false;
   within_.clear();
   skip_blanks();
   if (at_.sees("[")) {
@@ -54,7 +53,7 @@ void syntax_reader::read_line() {
   } else if (!at_.at_line_end() && !at_.sees("#") && !comment_of_others()) {
     strange_line();
   }
-  take_line_end();
+  if (!in_next_line_) take_line_end();
 }
 
 /// A key and its value, if it is no other thing.
@@ -87,6 +86,7 @@ bool syntax_reader::comment_of_others() {
 
 /// Behind a header, or a value.
 void syntax_reader::expect_line_end(const std::string& behind) {
+  if (in_next_line_) return;
   skip_blanks();
   if (given_up_ || lost_) at_.step_to_line_end();
   if (at_.at_line_end() || at_.sees("#") || comment_of_others_behind()) return;

@@ -68,10 +68,12 @@ class syntax_reader {
   bool blanks_and_lines();
   bool leaves_list() const;
   value read_table(std::size_t depth);
+  bool skip_no_key();
   bool read_member(open_table& to);
   bool table_goes_on(place end, bool& said);
   bool closes_below() const;
   void too_deep(place at);
+  void say_once(place at, std::string_view text);
 
   void error(place at, std::string text) { problems_.error(at, std::move(text)); }
 
@@ -83,6 +85,9 @@ class syntax_reader {
   std::string within_;       ///< the brackets around the value that is read
   bool lost_ = false;        ///< a text took the rest of its line
   bool given_up_ = false;    ///< brackets were not closed, or are too many: those around them end with them
+  place said_at_ = {};
+  bool too_deep_ = false;
+  bool in_next_line_ = false;  ///< a list ended in front of it
   bool said_cr_ = false;
 };
 

@@ -53,10 +53,8 @@ void syntax_reader::read_header() {
   const std::size_t closed = read_brackets(']', apart);
   const bool wants_list = !name.parts.empty() && name.parts.back().name == "child";
   bool list = opened == 2;
-  if (lost_) name.parts.clear();
-  if (lost_) {
-  } else if (name.parts.empty() || name.broken) {
-    error(begin, "a table begins with its name in brackets, as in [supervisor] or [[supervisor.child]]");
+  if (name.parts.empty() || name.broken) {
+    if (!lost_) error(begin, "a table begins with its name in brackets, as in [supervisor] or [[supervisor.child]]");
     name.parts.clear();
   } else if (opened != closed || opened > 2 || apart) {
     list = wants_list;
@@ -145,17 +143,21 @@ void syntax_reader::read_part(key& to) {
 }
 
 void syntax_reader::read_bare_part(key& to, place begin) {
-  const std::size_t first = at_.offset();
-  bool foreign = false;
-  while (!at_.ended() && (is_key_letter(at_.next()) || is_foreign(at_.next()))) {
-    if (is_foreign(at_.next()) && invisible_at(at_.rest().substr(0, 4))) break;
-    foreign = foreign || is_foreign(at_.next());
+  std::string name;
+  while (!at_.ended()) {
+    const auto odd = invisible_at(at_.rest().substr(0, 4));
+    const bool inside = odd && !name.empty() && is_key_letter(at_.next(odd->bytes));
+    if (inside) {
+      error(at_.place(), odd->what);
+      at_.step(odd->bytes);
+    }
+    if (!is_key_letter(at_.next()) && (!is_foreign(at_.next()) || (odd && !inside))) break;
+    name += at_.next();
     at_.step();
   }
-  const std::string_view name = at_.since(first);
   if (name.empty()) return;
-  to.parts.push_back({std::string(name), begin});
-  if (!foreign) return;
+  to.parts.push_back({name, begin});
+  if (std::ranges::none_of(name, is_foreign)) return;
   if (const auto odd = first_forbidden(name, false)) {
     begin.column += static_cast<std::uint32_t>(letters(name.substr(0, odd->at)));
     error(begin, odd->what);
@@ -211,8 +213,8 @@ bool syntax_reader::read_equals(key& of) {
   const bool ends = at_.at_line_end() || at_.sees_one_of("#,}]");
   if (!right) {
     const std::string name = shown(of.parts);
-    error(ends ? of.end : at_.place(), (name.empty() || name.front() == '"' ? name : "\"" + name + "\"") +
-                                           ": between a key and its value stands " + (at_.sees("=") ? "one " : "") + "=, as in " +
+    const std::string who = name.empty() || name.front() == '"' ? name : "\"" + name + "\"";
+    error(ends ? of.end : at_.place(), who + (name.empty() ? "" : ": ") + "between a key and its value stands " + (at_.sees("=") ? "one " : "") + "=, as in " +
                                            (name.empty() ? "key" : name) + " = \"value\"");
   }
   while (!ends && at_.sees_one_of("=:+>")) at_.step();

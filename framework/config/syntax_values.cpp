@@ -1,6 +1,7 @@
 // Values in a text that is no TOML.
 
 #include <algorithm>
+#include <utility>
 
 #include "config/advice.hpp"
 #include "config/syntax.hpp"
@@ -90,7 +91,7 @@ config_value syntax_reader::read_value(std::size_t depth, place missing_at) {
     config_value made = at_.sees("[") ? read_list(depth) : read_table(depth);
     within_.pop_back();
     made.at = here;
-    return made;
+    return too_deep_ ? config_value{} : std::move(made);
   }
   config_value made = at_.sees_one_of("\"'") ? read_text() : read_bare(missing_at);
   made.at = here;
@@ -100,7 +101,7 @@ config_value syntax_reader::read_value(std::size_t depth, place missing_at) {
 void syntax_reader::too_deep(place at) {
   error(at, "nested too deeply; at most " + std::to_string(most_brackets) + " lists and { } in each other");
   at_.step_to_line_end();
-  given_up_ = true;
+  given_up_ = too_deep_ = true;
 }
 
 // -------------------------------------------------------------------------------------------------------------- texts
@@ -165,7 +166,7 @@ std::string_view syntax_reader::bare_text() const {
   const std::string_view rest = trimmed(near.substr(word));
   const std::size_t second = std::min(rest.find_first_of(" \t,;"), rest.size());
   const auto both = static_cast<std::size_t>(rest.data() - near.data()) + second;
-  if (!rest.empty() && read_scalar(near.substr(0, both))) return near.substr(0, both);  // a date and a time
+  if (second > 0 && read_scalar(near.substr(0, both))) return near.substr(0, both);  // a date and a time
   if (within_.ends_with('{') && is_digits(near) && at_.rest().substr(near.size()).starts_with(',')) {
     const std::string_view more = at_.rest().substr(near.size() + 1, 20);
     const std::string_view part = more.substr(0, more.find_first_not_of("0123456789"));
@@ -211,19 +212,21 @@ config_value syntax_reader::read_list(std::size_t depth) {
   at_.step();
   bool wants_comma = false;
   for (auto end = at_.place(); !given_up_;) {
+    const bool lost = lost_;
     const bool new_line = blanks_and_lines();
+    lost_ = lost && !new_line;
     if (at_.ended() || (new_line && leaves_list())) {
-      if (!lost_) error(begin, "this list is not closed: a ] is missing");
-      given_up_ = true;
+      if (!lost) error(begin, "this list is not closed: a ] is missing");
+      given_up_ = in_next_line_ = true;
       break;
     }
     if (at_.sees("]")) {
       at_.step();
       break;
     }
-    if (wants_comma && !at_.sees(",")) error(new_line ? end : at_.place(), std::string(comma_in_list));
-    if (at_.sees("}")) {
-      if (!wants_comma) error(at_.place(), std::string(comma_in_list));
+    const bool left = at_.sees("}");
+    if (wants_comma ? !at_.sees(",") : left) say_once(new_line && !left ? end : at_.place(), comma_in_list);
+    if (left) {
       if (within_.find('{') == std::string::npos) at_.step_to_line_end();
       break;
     }
@@ -235,6 +238,11 @@ config_value syntax_reader::read_list(std::size_t depth) {
     end = at_.place();
   }
   return list;
+}
+
+/// Brackets in each other end at the same place; one complaint is enough.
+void syntax_reader::say_once(place at, std::string_view text) {
+  if (std::exchange(said_at_, at) != at) error(at, std::string(text));
 }
 
 /// Blanks, comments and ends of lines; whether there was one of those.
@@ -277,18 +285,29 @@ config_value syntax_reader::read_table(std::size_t depth) {
       break;
     }
     if (at_.sees("]")) {
-      error(at_.place(), std::string(comma_in_table));
+      say_once(at_.place(), comma_in_table);
       break;
     }
     const bool comma = at_.sees_one_of(",;");
-    if (wants_comma ? !at_.sees(",") : false) error(at_.place(), std::string(comma_in_table));
+    if (wants_comma && !at_.sees(",")) say_once(at_.place(), comma_in_table);
     if (comma && !wants_comma) error(at_.place(), "a key is missing in front of this comma");
     if (comma) at_.step();
+    if (wants_comma && !comma && skip_no_key()) continue;
     if (!comma) broken = !read_member(table) || broken;
     trailing = comma;
     wants_comma = !comma;
   }
   return broken ? config_value{} : std::move(table).finish();
+}
+
+/// Behind a value, something that begins no key: up to where the table goes on.
+bool syntax_reader::skip_no_key() {
+  if (at_.sees_one_of("\"'") || !up_to_equals().empty()) return false;
+  const std::string_view line = at_.line();
+  const std::size_t end = line.find_first_of(",}]#");
+  if (end == 0 || line.substr(0, end).find(':') != line.npos) return false;
+  at_.step(std::min(end, line.size()));
+  return true;
 }
 
 /// False: there is a key and nothing else, so that nobody knows what this was to be.
@@ -297,7 +316,7 @@ bool syntax_reader::read_member(open_table& to) {
   if (at_.sees("=")) error(at_.place(), "a key is missing in front of =");
   const bool whole = read_pair(to);
   if (at_.offset() > before || given_up_) return whole;
-  error(at_.place(), std::string(comma_in_table));
+  say_once(at_.place(), comma_in_table);
   at_.step();
   return true;
 }

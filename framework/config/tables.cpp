@@ -80,11 +80,11 @@ open_table* open_table::enter(const name_part& key, config_place at, const std::
   if (found == nullptr) return add_table(add(key, at), at);
   if (!found->tables.empty()) return found->tables.back().get();
   if (found->value.is == kind::broken) return nullptr;
-  const std::string what = found->value.is == kind::table  ? " is a table in { }, "
-                           : found->value.is == kind::list ? " is a list in [ ], "
-                                                           : " is no table, it has a value, ";
-  problems.error(at, quote(whole) + ": " + quote(key.name) + what + "in " + in_line(found->key.at) +
-                         ", to which nothing can be added");
+  const std::string where = " in " + in_line(found->key.at);
+  const std::string what = found->value.is == kind::table  ? " is a table in { }," + where + "; nothing can be added to it"
+                           : found->value.is == kind::list ? " is a list in [ ]," + where + "; nothing can be added to it"
+                                                           : " has a value already," + where + ", and is no table";
+  problems.error(at, quote(whole) + ": " + quote(key.name) + what);
   return nullptr;
 }
 
