@@ -87,7 +87,8 @@ std::string bare(std::string_view value) {
 
 bool has_wrong_underscore(std::string_view plain) {
   for (std::size_t i = plain.find('_'); i < plain.size(); i = plain.find('_', i + 1)) {
-    const bool between = i > 0 && i + 1 < plain.size() && std::isxdigit(static_cast<unsigned char>(plain[i - 1])) != 0 &&
+    const bool between = i > 0 && i + 1 < plain.size() &&
+                         std::isxdigit(static_cast<unsigned char>(plain[i - 1])) != 0 &&
                          std::isxdigit(static_cast<unsigned char>(plain[i + 1])) != 0;
     if (!between) return true;
   }
@@ -133,7 +134,8 @@ std::string about_number(std::string_view value) {
     return "a decimal number has a point" + meant(pointed);
   }
   if (only(plain, "0123456789_.eE+-")) return about_float(value);
-  const std::string_view unit = trimmed(plain.substr(std::min(plain.find_first_not_of("0123456789_.,eE+-"), plain.size())));
+  const std::string_view unit =
+      trimmed(plain.substr(std::min(plain.find_first_not_of("0123456789_.,eE+-"), plain.size())));
   if (is_words(unit)) return "a value with a unit stands in quotes" + meant(quote(value));
   if (unit == "%") return quote(value) + " is no number; a share is a number from 0 to 1, as in 0.2";
   return quote(value) + " is no number; text stands in quotes";
@@ -219,7 +221,8 @@ text_fault about_text(std::string_view quoted) {
   if (const auto odd = first_forbidden(quoted, quoted.starts_with("\"\"\"") || quoted.starts_with("'''"))) {
     return {odd->at, odd->what};
   }
-  for (std::size_t i = quoted.find('\\'); quoted.front() == '"' && i < quoted.size() - 1; i = quoted.find('\\', i + 2)) {
+  for (std::size_t i = quoted.find('\\'); quoted.front() == '"' && i < quoted.size() - 1;
+       i = quoted.find('\\', i + 2)) {
     if (!is_right_escape(quoted, i + 1)) return {i, about_escape(quoted, i + 1)};
   }
   return {0, "this text in quotes is not right"};

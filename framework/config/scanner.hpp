@@ -26,9 +26,9 @@ quoted_end end_of_quoted(std::string_view text, std::size_t at);
 
 /// One letter that cannot stand in a file, or that nobody sees.
 struct odd_letter {
-  std::size_t at;     ///< in bytes
+  std::size_t at;  ///< in bytes
   std::size_t bytes;
-  std::string what;   ///< the complaint
+  std::string what;  ///< the complaint
 };
 /// The first letter that is no UTF-8, or a control character (a tab is none here, nor the end of a line if `lines`).
 std::optional<odd_letter> first_forbidden(std::string_view text, bool lines);

@@ -70,8 +70,9 @@ void syntax_reader::strange_line() {
     return expect_line_end("the value");
   }
   const bool closes = c == ']' || c == '}';
-  error(here, closes ? quote(std::string(1, c)) + " closes nothing"
-                     : quote(trimmed(at_.line())) + " is no line of TOML: neither [table] nor key = value nor # comment");
+  error(here, closes
+                  ? quote(std::string(1, c)) + " closes nothing"
+                  : quote(trimmed(at_.line())) + " is no line of TOML: neither [table] nor key = value nor # comment");
   at_.step_to_line_end();
 }
 

@@ -13,8 +13,8 @@
 
 namespace troupe::config {
 
-/// Reads a text that the TOML library refuses, which stops at its first error: says everything that is wrong with it, and
-/// makes the same tree of the rest. What is broken has been said. Single values are the library's to judge.
+/// Reads a text that the TOML library refuses, which stops at its first error: says everything that is wrong with it,
+/// and makes the same tree of the rest. What is broken has been said. Single values are the library's to judge.
 class syntax_reader {
  public:
   syntax_reader(std::string_view text, detail::config_problems& problems) : at_(text), problems_(problems) {}
@@ -82,9 +82,9 @@ class syntax_reader {
   open_table root_{{0, 1, 1}};
   open_table nowhere_{{0, 1, 1}};  ///< for what stands below a header that cannot be
   open_table* current_ = &root_;
-  std::string within_;       ///< the brackets around the value that is read
-  bool lost_ = false;        ///< a text took the rest of its line
-  bool given_up_ = false;    ///< brackets were not closed, or are too many: those around them end with them
+  std::string within_;     ///< the brackets around the value that is read
+  bool lost_ = false;      ///< a text took the rest of its line
+  bool given_up_ = false;  ///< brackets were not closed, or are too many: those around them end with them
   place said_at_ = {};
   bool too_deep_ = false;
   bool in_next_line_ = false;  ///< a list ended in front of it

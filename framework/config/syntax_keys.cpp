@@ -214,8 +214,9 @@ bool syntax_reader::read_equals(key& of) {
   if (!right) {
     const std::string name = shown(of.parts);
     const std::string who = name.empty() || name.front() == '"' ? name : "\"" + name + "\"";
-    error(ends ? of.end : at_.place(), who + (name.empty() ? "" : ": ") + "between a key and its value stands " + (at_.sees("=") ? "one " : "") + "=, as in " +
-                                           (name.empty() ? "key" : name) + " = \"value\"");
+    error(ends ? of.end : at_.place(), who + (name.empty() ? "" : ": ") + "between a key and its value stands " +
+                                           (at_.sees("=") ? "one " : "") + "=, as in " + (name.empty() ? "key" : name) +
+                                           " = \"value\"");
   }
   while (!ends && at_.sees_one_of("=:+>")) at_.step();
   return !ends;

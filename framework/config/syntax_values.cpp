@@ -20,9 +20,7 @@ constexpr std::size_t nearby = 4096;  // bytes that are looked at ahead
 constexpr std::string_view comma_in_table = "in a { } on one line a , or the closing } is missing here";
 constexpr std::string_view comma_in_list = "in a list a , or the closing ] is missing here";
 
-bool is_digits(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == text.npos;
-}
+bool is_digits(std::string_view text) { return !text.empty() && text.find_first_not_of("0123456789") == text.npos; }
 
 bool is_unit(std::string_view text) {
   return text == "%" || (text.size() <= 4 && !text.empty() && std::ranges::all_of(text, [](char c) {
@@ -112,8 +110,8 @@ config_value syntax_reader::read_text() {
   const bool many_lines = at_.sees("\"\"\"") || at_.sees("'''");
   const auto end = end_of_quoted(at_.whole(), at_.offset());
   if (!end.closed) {
-    error(here, "this text is not closed: " + (many_lines ? std::string(3, at_.next()) : std::string("a ") + at_.next()) +
-                    " is missing");
+    error(here, "this text is not closed: " +
+                    (many_lines ? std::string(3, at_.next()) : std::string("a ") + at_.next()) + " is missing");
     at_.step_to_line_end();
     lost_ = true;
     if (many_lines) skip_open_text();
@@ -140,7 +138,8 @@ void syntax_reader::skip_open_text() {
   }
 }
 
-// -------------------------------------------------------------------------------------------------------- without quotes
+// -------------------------------------------------------------------------------------------------------- without
+// quotes
 
 config_value syntax_reader::read_bare(place missing_at) {
   const auto here = at_.place();
@@ -197,8 +196,10 @@ std::size_t syntax_reader::end_of_bare(std::size_t limit) const {
     if ((c == ')' || c == ']' || c == '}') && depth > 0) --depth;
     if (c != '"' && c != '\'') continue;
     const auto quoted = end_of_quoted(text.substr(0, end), i);
-    if (quoted.closed) i = quoted.end - 1;
-    else if (within_.empty()) return end;
+    if (quoted.closed)
+      i = quoted.end - 1;
+    else if (within_.empty())
+      return end;
   }
   return end;
 }

@@ -81,9 +81,10 @@ open_table* open_table::enter(const name_part& key, config_place at, const std::
   if (!found->tables.empty()) return found->tables.back().get();
   if (found->value.is == kind::broken) return nullptr;
   const std::string where = " in " + in_line(found->key.at);
-  const std::string what = found->value.is == kind::table  ? " is a table in { }," + where + "; nothing can be added to it"
-                           : found->value.is == kind::list ? " is a list in [ ]," + where + "; nothing can be added to it"
-                                                           : " has a value already," + where + ", and is no table";
+  const std::string what =
+      found->value.is == kind::table  ? " is a table in { }," + where + "; nothing can be added to it"
+      : found->value.is == kind::list ? " is a list in [ ]," + where + "; nothing can be added to it"
+                                      : " has a value already," + where + ", and is no table";
   problems.error(at, quote(whole) + ": " + quote(key.name) + what);
   return nullptr;
 }
@@ -136,7 +137,8 @@ open_table* open_table::open_last(const name_part& key, bool list, config_place 
     return adds ? add_table(*found, at) : nullptr;
   }
   if (found->list) {
-    problems.error(at, quote(whole) + " is a list already, in " + in_line(found->at) + "; did you mean [" + whole + "]?");
+    problems.error(at,
+                   quote(whole) + " is a list already, in " + in_line(found->at) + "; did you mean [" + whole + "]?");
     return add_table(*found, at);
   }
   problems.error(at, quote(whole) + " is a table already, in " + in_line(found->at) +

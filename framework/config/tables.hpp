@@ -18,8 +18,8 @@ struct name_part {
   detail::config_place at;
 };
 
-/// A table while its file is read: headers and keys with points may still add to it. What is there twice, or in the way,
-/// is said, and of two values the first holds.
+/// A table while its file is read: headers and keys with points may still add to it. What is there twice, or in the
+/// way, is said, and of two values the first holds.
 class open_table {
  public:
   explicit open_table(detail::config_place at, std::size_t depth = 0) : at_(at), depth_(depth) {}

@@ -138,7 +138,8 @@ TEST_CASE("whatever single bytes of a file are changed, it is right or the error
     CHECK(!got.text.empty());
     if (got.exit_code == 65) CHECK(got.text.find(":") != std::string::npos);
     CHECK(says_nothing_twice(got.text));
-    CHECK(std::ranges::all_of(got.text, [](char c) { return c == '\n' || std::iscntrl(static_cast<unsigned char>(c)) == 0; }));
+    CHECK(std::ranges::all_of(got.text,
+                              [](char c) { return c == '\n' || std::iscntrl(static_cast<unsigned char>(c)) == 0; }));
   }
 }
 
