@@ -87,11 +87,11 @@ TEST_CASE("a key that is there again far below, and brackets and quotes without 
   std::string keys;
   for (int i = 0; i < 60; ++i) keys += "k" + std::to_string(i) + " = 1\n";
   refuses("[supervisor]\n" + keys + repeated("#\n", 450'000) + keys);
-  refuses("[supervisor]\nx = [" + repeated("1 ", 200'000) + "]\n");
-  refuses("[supervisor]\nx = {" + repeated("a = b c = ", 50'000) + "}\n");
-  refuses("[supervisor]\n" + repeated("x = {a = 1,\n", 20'000));
-  refuses("[supervisor]\n" + repeated("x = [\n", 20'000));
-  refuses("[supervisor]\n" + repeated("x = \"\"\"\\\"\"\"\n", 20'000));
+  refuses("[supervisor]\nx = [" + repeated("1 ", 8'000) + "]\n");
+  refuses("[supervisor]\nx = {" + repeated("a = b c = ", 4'000) + "}\n");
+  refuses("[supervisor]\n" + repeated("x = {a = 1,\n", 4'000));
+  refuses("[supervisor]\n" + repeated("x = [\n", 4'000));
+  refuses("[supervisor]\n" + repeated("x = \"\"\"\\\"\"\"\n", 4'000));
 }
 
 TEST_CASE("three quotes in a comment or in another text begin nothing") {
