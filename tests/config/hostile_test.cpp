@@ -1,7 +1,10 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cctype>
 #include <random>
+#include <set>
+#include <sstream>
 
 #include "config/common.hpp"
 
@@ -21,6 +24,15 @@ void refuses(const std::string& text) {
   const auto got = say({"check", file.path()});
   CHECK(got.exit_code == 65);
   CHECK(!got.text.empty());
+}
+
+bool says_nothing_twice(const std::string& text) {
+  std::istringstream all(text);
+  std::set<std::string> lines;
+  for (std::string line; std::getline(all, line);) {
+    if (!lines.insert(line).second) return false;
+  }
+  return true;
 }
 
 TEST_CASE("deep nesting is refused, not followed") {
@@ -89,6 +101,25 @@ TEST_CASE("args that are too many bytes in all, and supervisors that are too man
         supervisors.path() + ":12287:1: the tree has more than 4096 supervisors\n");
 }
 
+TEST_CASE("a key that is there again far below, and brackets and quotes without end, are refused in bounded time") {
+  std::string keys;
+  for (int i = 0; i < 60; ++i) keys += "k" + std::to_string(i) + " = 1\n";
+  refuses("[supervisor]\n" + keys + repeated("#\n", 450'000) + keys);
+  refuses("[supervisor]\nx = [" + repeated("1 ", 8'000) + "]\n");
+  refuses("[supervisor]\nx = {" + repeated("a = b c = ", 4'000) + "}\n");
+  refuses("[supervisor]\n" + repeated("x = {a = 1,\n", 4'000));
+  refuses("[supervisor]\n" + repeated("x = [\n", 4'000));
+  refuses("[supervisor]\n" + repeated("x = \"\"\"\\\"\"\"\n", 4'000));
+}
+
+TEST_CASE("three quotes in a comment or in another text begin nothing") {
+  for (const std::string above : {"# a \"\"\" in a comment", "# a ''' in a comment", "# it's \""}) {
+    const scratch_file file(above + "\n[supervisor]\n[[supervisor.child]]\nname = '\"\"\"'\nactor = \"Reader\"\n" +
+                            "args.path = \"\"\"\n[supervisor.child] # '''\n[supervisor.child]\n\"\"\"\n");
+    CHECK(say({"check", file.path()}).exit_code == 0);
+  }
+}
+
 TEST_CASE("a file beyond the limit and an endless one are not read to their end") {
   const scratch_file large(std::string((1 << 20) + 1, '#'));
   const auto got = say({"check", large.path()});
@@ -124,6 +155,9 @@ TEST_CASE("whatever single bytes of a file are changed, it is right or the error
     CHECK((got.exit_code == 0 || got.exit_code == 65));
     CHECK(!got.text.empty());
     if (got.exit_code == 65) CHECK(got.text.find(":") != std::string::npos);
+    CHECK(says_nothing_twice(got.text));
+    CHECK(std::ranges::all_of(got.text,
+                              [](char c) { return c == '\n' || std::iscntrl(static_cast<unsigned char>(c)) == 0; }));
   }
 }
 

@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <sstream>
 
 #include "config/common.hpp"
 
@@ -44,6 +46,29 @@ TEST_CASE("run says the same about a wrong file as check, and starts nothing") {
     CHECK(got.exit_code == 65);
     CHECK(!got.wanted.tree);
     CHECK(got.text == beside(file));
+  }
+}
+
+/// Without the file's name, and without what is said about the last line.
+std::string said_above(const scratch_file& file, const std::string& last_line) {
+  std::istringstream all(say({"check", file.path()}).text);
+  std::string kept;
+  for (std::string line; std::getline(all, line);) {
+    line.erase(0, file.path().size());
+    if (!line.starts_with(":" + last_line + ":")) kept += line + "\n";
+  }
+  return kept;
+}
+
+TEST_CASE("a line that is no TOML changes nothing in what is said about the others") {
+  const in_folder here("wrong");
+  for (const auto& name : files_in("wrong")) {
+    const std::string text = read(name);
+    const bool other_errors = name.starts_with("syntax_") || text.empty() || text.find('\0') != std::string::npos;
+    if (other_errors || !text.ends_with('\n') || name == "points_too_many.toml") continue;
+    CAPTURE(name);
+    const auto last = std::to_string(1 + std::ranges::count(text, '\n'));
+    CHECK(said_above(scratch_file(text + "= 1\n"), last) == said_above(scratch_file(text), last));
   }
 }
 

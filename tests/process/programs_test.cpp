@@ -132,7 +132,7 @@ TEST_CASE("what cannot be executed is a failed start at once, with the system's 
     EXPECT(none.text().find("No such file or directory: there-is-no-such-program") != std::string::npos);
     EXPECT(start({.exec = {"/etc/passwd"}}).text().find("Permission denied: /etc/passwd") != std::string::npos);
     EXPECT(start({.exec = {"true"}, .directory = "/nowhere"}).text().find("directory: /nowhere") != std::string::npos);
-    EXPECT(start({}).text().find("exec is empty") != std::string::npos);
+    EXPECT(start({}).text().find("program_options::exec: ") != std::string::npos);
     EXPECT(start({.exec = {"cat"}, .protocol = "morse"}).text().find("no protocol \"morse\"") != std::string::npos);
   });
 }
