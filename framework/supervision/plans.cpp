@@ -122,9 +122,9 @@ void control::start_from_template(life& who, branch& of, const wire::supervise& 
 void control::start_planned(const call& from, supervisor_id under, child_plan planned) {
   const auto done = [this, from, planned](const policy::answer& got) {
     post([this, from, planned, got] {
-      // One whose start has failed is forgotten by the policy; of one that was refused it knows nothing.
+      // The policy forgets what it has begun to start; of a child that was refused before that it knows nothing.
       const bool known = got.what == policy::result::ok || got.what == policy::result::ignored ||
-                         got.what == policy::result::start_failed;
+                         got.what == policy::result::start_failed || got.begun;
       if (!known) take_back(planned);
       if (got.what == policy::result::ok) drop_arguments(planned.def.id);
       child_answered(from, planned, got);

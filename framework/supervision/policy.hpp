@@ -237,6 +237,7 @@ struct answer {
   call_id call = 0;
   result what = result::ok;
   std::string text = {};
+  bool begun = false;  ///< gave_up, stopping: the start was under way, and its child ends as the others do
 };
 
 enum class report_kind : std::uint8_t {
