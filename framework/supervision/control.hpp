@@ -71,7 +71,8 @@ class control final : public executor {
   void start(policy::child_id id) override;
   void stop(policy::child_id id, shutdown how, bool comes_again) override;
   void forget(policy::child_id id) override;
-  void retire(policy::child_id id) override;
+  void retire(policy::child_id id, supervisor_id keeper) override;
+  void reclaim(policy::child_id id) override;
   void down_for_good(policy::child_id id, policy::down_because why) override;
   void rests(policy::child_id id) override;
   void restarts_later(policy::child_id id, std::chrono::milliseconds delay) override;
@@ -255,7 +256,10 @@ class control final : public executor {
   void give_arguments(identity& its, std::span<const std::byte> arguments);
   void claim_deposits(wire::incarnation_id from, std::uint64_t tag, wire::identity_id to);
   void drop_arguments(policy::child_id id);
-  void make_room_for(const std::string& name);
+  supervisor_id parent_of(policy::child_id id);
+  bool is_spawned(policy::child_id id);
+  void make_room(newcomer its, policy::child_id by);
+  expected<void> look_for_keeper(const std::string& name, supervisor_id under);
   void take_back(const child_plan& planned);
   void forget_now(policy::child_id id);
   /// Why the child of this name cannot become what is described; empty: it can, or there is none.
@@ -329,6 +333,11 @@ class control final : public executor {
   std::uint64_t next_number_ = 1;
   std::unordered_map<wire::identity_id, std::unique_ptr<identity>> identities_;
   std::unordered_map<std::string, wire::identity_id> names_;  // of actors and supervisors
+  struct kept_name {
+    policy::child_id id;
+    supervisor_id keeper;
+  };
+  std::unordered_map<std::string, kept_name> kept_names_;  // of those that have been retired and not deleted
   std::unordered_map<supervisor_id, branch> branches_;
   std::unordered_map<wire::incarnation_id, std::unique_ptr<life>> lives_;
   std::map<deposit_key, enclosed> deposits_;

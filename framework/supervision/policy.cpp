@@ -246,6 +246,13 @@ actions step(state& s, const event& what, instant now) {
   return out;
 }
 
+bool has_ended_for_good(const state& s, child_id id) {
+  const auto place = s.place_of.find(id);
+  if (place == s.place_of.end()) return false;
+  const child& c = s.children.at(place->second);
+  return c.is == child_state::down && c.declared;
+}
+
 std::vector<child_view> which_children(const state& s) {
   std::vector<child_view> all;
   for (auto i = s.children.rbegin(); i != s.children.rend(); ++i)

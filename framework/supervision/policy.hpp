@@ -362,6 +362,9 @@ actions step(state& s, const event& what, instant now);
 /// it: nobody else is touched and the intensity allows one more. Stays right until the next event.
 bool may_take_over(const state& s, instant now);
 
+/// Whether this is a child that is known, does not run, and is not started again by itself.
+bool has_ended_for_good(const state& s, child_id id);
+
 /// OTP's which_children: newest first. A child that the end of the supervisor has passed is no longer listed.
 struct child_view {
   child_id id = 0;
