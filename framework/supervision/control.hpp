@@ -76,6 +76,7 @@ class control final : public executor {
   void down_for_good(policy::child_id id, policy::down_because why) override;
   void rests(policy::child_id id) override;
   void restarts_later(policy::child_id id, std::chrono::milliseconds delay) override;
+  void restarts_with_others(policy::child_id id) override;
   void report(supervisor_id of, const policy::report& line) override;
   void ended(supervisor_id which, policy::outcome how, const std::string& text) override;
 
@@ -125,7 +126,7 @@ class control final : public executor {
   };
   void tell_end(const end_of_life& end);
   void tell_failed_start(identity& of, const end_of_life& end);
-  void start_failed(identity& of, errc code, const std::string& text);
+  void start_failed(identity& of, errc code, const std::string& text, policy::charge paid = policy::charge::counts);
   template <class Body>
   void process_ended(identity& which, wire::frame type, const Body& news, const std::string& how);
 
@@ -283,7 +284,9 @@ class control final : public executor {
   void clear_mailbox(identity& of);
   void clear_lane(identity& of, const in_lane& lane);
   void free_lane(identity& of, in_lane& lane);
+  void send_down(identity& of, bool for_good);
   void tell_watchers(identity& of, bool for_good);
+  void tell_of_wait(policy::child_id id);
   void remove_if_done(identity& which);
 
   // undelivered.cpp: dead letters

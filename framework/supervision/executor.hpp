@@ -54,6 +54,9 @@ struct executor {
   /// The child is down, and is started when this time is over. Asks for nothing.
   virtual void restarts_later(policy::child_id, std::chrono::milliseconds) {}
 
+  /// The child is down, and is started when others have been stopped. Asks for nothing.
+  virtual void restarts_with_others(policy::child_id) {}
+
   /// One line for the log, by this supervisor. Asks for nothing.
   virtual void report(supervisor_id of, const policy::report& line) = 0;
 

@@ -14,7 +14,8 @@ input read(const event& what) {
     if constexpr (requires { e.id; }) in.id = e.id;
     if constexpr (requires { e.child; }) in.id = e.child.id;
     if constexpr (requires { e.call; }) in.call = e.call;
-    if constexpr (requires { e.why; }) in.why = e.why, in.paid_by = e.paid_by;
+    if constexpr (requires { e.why; }) in.why = e.why;
+    if constexpr (requires { e.paid_by; }) in.paid_by = e.paid_by;
     if constexpr (requires { e.text; }) in.text = e.text;
     if constexpr (requires { e.hopeless; }) in.hopeless = e.hopeless;
     if constexpr (requires { e.gave_up; }) in.gave_up = e.gave_up;

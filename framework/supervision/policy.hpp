@@ -99,6 +99,7 @@ struct start_failed {
   child_id id = 0;
   std::string text = {};
   bool hopeless = false;  ///< no later start can succeed either: a restart that meets this gives up at once
+  charge paid_by = charge::counts;
 };
 /// The child does not want to run, which is no failure; nothing is left of it: no `exited` follows (OTP: ignore). It
 /// stays known and down; a temporary child, and one of simple_one_for_one, is forgotten.

@@ -114,8 +114,16 @@ class turn {
   void step(const policy::event& what) {
     const auto now = std::chrono::steady_clock::now().time_since_epoch();
     for (const auto& action : policy::step(desk_.state, what, now)) std::visit(*this, action);
+    if (const auto* death = std::get_if<policy::exited>(&what); death && waits_for_others(death->id))
+      does_.restarts_with_others(death->id);
     if (std::holds_alternative<policy::taken_over>(what)) desk_.takeover->settle();
     desk_.takeover->allow(policy::may_take_over(desk_.state, now));
+  }
+
+  bool waits_for_others(policy::child_id id) const {
+    const auto place = desk_.state.place_of.find(id);
+    if (place == desk_.state.place_of.end() || desk_.below.contains(id)) return false;
+    return desk_.state.children.at(place->second).is == policy::child_state::waiting;
   }
 
   /// The plan of what a call wants to start, until the policy does so. One that is refused is never started.

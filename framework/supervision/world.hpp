@@ -189,7 +189,8 @@ struct identity {
   std::map<std::uint32_t, std::uint64_t> letters;  // behind the position of the last letter, by slot
   std::map<std::uint32_t, flight> flights;         // by slot: the record that was in flight at a death there
   std::set<wire::incarnation_id> watchers;
-  std::optional<wire::down> last_down;  // not told to the watchers yet
+  std::optional<wire::down> last_down;  // its watchers have not been told what follows
+  bool told_of_wait = false;            // they have been told that it will be started again
   std::string last_down_text;
   std::string stop_asker;  // whose wish its next stop is; empty: its supervisor's
   bool stop_unanswered = false;  // a stop has found no process since the last start: its supervisor waits for its end
