@@ -243,8 +243,10 @@ void control::stop(policy::child_id id, shutdown how, bool comes_again) {
   post([this, id, how, comes_again] {
     identity* its = find_identity(id);
     if (its == nullptr) return;
+    const shutdown wanted = is_killed_with(its->parent) ? shutdown::brutal_kill() : how;
     if (its->active == nullptr) its->stop_unanswered = true;
-    if (its->active != nullptr) stop_life(*its->active, how);
+    if (its->active != nullptr) stop_life(*its->active, wanted);
+    if (wanted.how == shutdown::kind::brutal_kill) kill_children_of(id);
     if (!comes_again) stop_spares(*its);
   });
 }

@@ -233,6 +233,8 @@ class control final : public executor {
   void describe_child(const call& to, policy::child_id child);
   supervisor_id own_supervisor(life& who);
   void after_own_children(supervisor_id own, std::function<void()> then);
+  void kill_children_of(wire::identity_id actor);
+  bool is_killed_with(supervisor_id which);
   void branch_ended(supervisor_id which, const std::string& text);
   std::string branch_name(supervisor_id id);
 

@@ -150,6 +150,8 @@ struct branch {
   std::string name;  // none: the root, and those of actors' own children
   supervisor_id parent = 0;
   wire::incarnation_id owner = 0;  // of the actor whose children these are; 0: none
+  wire::identity_id actor = 0;     // that actor
+  bool killing = false;            // what runs below is killed, not asked
   supervisor_spec spec;
   std::optional<detail::tree_child> from_template;  // simple_one_for_one: what its children are made from
   std::uint64_t last_from_template = 0;
