@@ -27,6 +27,15 @@ policy::child_rules rules_of(const detail::tree_child& child) {
   return child.supervisor ? rules_of(child.supervisor->spec) : rules_of(child.spec);
 }
 
+/// What the one above decides about it: the rest is its own.
+void take_rules(supervisor_spec& its, const supervisor_spec& from) {
+  its.restart = from.restart;
+  its.shutdown = from.shutdown;
+  its.significant = from.significant;
+  its.backoff = from.backoff;
+  its.budget = from.budget;
+}
+
 std::vector<std::string> wrong_with(const detail::tree_node& node) {
   std::vector<policy::named_rules> named;
   for (const auto& each : node.children) named.push_back({each.name(), rules_of(each)});
@@ -326,7 +335,10 @@ void control::reload(life& who, const call& from, branch& of, const channel::des
       its->second.spec = node.spec;
       if (its->second.from_template) its->second.from_template = node.children.front();
       for (const auto& each : node.children) {
-        identity* child = find_identity(find_child(its->second, 0, each.name()));
+        const policy::child_id known = find_child(its->second, 0, each.name());
+        if (const auto below = branches_.find(known); below != branches_.end() && each.supervisor)
+          take_rules(below->second.spec, each.supervisor->spec);
+        identity* child = find_identity(known);
         if (child == nullptr || each.supervisor) continue;
         child->spec = each.spec;
         if (child->arguments_fd) continue;
