@@ -32,7 +32,7 @@ namespace troupe::actors {
 class program : public troupe::actor {
  public:
   /// A line (without its end) or a frame for the program's standard input. It is handled when the program has it or it
-  /// waits among max_pending bytes; what the program has not read when it ends is gone.
+  /// waits among max_pending bytes; what the program has not read when it ends, or closes its input, is gone.
   struct input {
     std::string bytes;
     template <class Ar>
@@ -91,7 +91,9 @@ class program : public troupe::actor {
   }
 
   void on(const input& message) {
-    if (program_.input() < 0) throw error(errc::closed, name() + " has no input any more, or protocol is \"none\"");
+    if (how_.protocol == "none") throw error(errc::closed, name() + " has no input: protocol is \"none\"");
+    if (closing_) throw error(errc::closed, name() + " has no input any more: close_input came before");
+    if (program_.input() < 0) return look_for_end();  // it reads no more; if it has ended, that is the news
     const std::string bytes = framing_.wrapped(message.bytes);
     wait_for_room(bytes.size());
     pending_ += bytes;

@@ -214,10 +214,17 @@ std::string signal_name(int number) {
   return name == nullptr ? "signal " + std::to_string(number) : "SIG" + std::string(name);
 }
 
+kept_signals::kept_signals() noexcept { ::pthread_sigmask(SIG_SETMASK, nullptr, &before_); }
+kept_signals::~kept_signals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
 fd take_signals() {
   sigset_t ours;
   ::sigemptyset(&ours);
-  for (int number : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&ours, number);
+  for (int number : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction now {};
+    const bool ignored = ::sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
+    if (!ignored) ::sigaddset(&ours, number);
+  }
   ::pthread_sigmask(SIG_BLOCK, &ours, nullptr);
   fd signals{::signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK)};
   if (!signals) fail("take signals");

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <signal.h>
+
 #include <functional>
 #include <optional>
 #include <string>
@@ -66,7 +68,19 @@ int parent_pid() noexcept;
 /// "SIGSEGV"
 std::string signal_name(int number);
 
-/// Blocks INT, TERM and HUP in the calling thread (and those it starts later) and returns a descriptor that reads them.
+/// The calling thread's blocked signals: put back when this goes.
+class kept_signals {
+ public:
+  kept_signals() noexcept;
+  ~kept_signals();
+  kept_signals(const kept_signals&) = delete;
+  kept_signals& operator=(const kept_signals&) = delete;
+
+ private:
+  sigset_t before_;
+};
+/// Blocks INT, TERM and HUP in the calling thread (and those it starts later) and returns a descriptor that reads them; but
+/// for those that the process ignores.
 fd take_signals();
 /// The next signal read from that descriptor, 0: none.
 int read_signal(const fd& signals) noexcept;

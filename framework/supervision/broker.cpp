@@ -252,6 +252,7 @@ identity* control::find_identity(wire::identity_id id) {
 
 void control::free_name(std::uint64_t of) {
   std::erase_if(names_, [&](const auto& each) { return each.second == of; });
+  std::erase_if(kept_names_, [&](const auto& each) { return each.second.id == of; });
 }
 
 std::string control::name_of(wire::identity_id id) {

@@ -26,7 +26,14 @@ void control::file(const life& dead, const certificate& how, const std::vector<j
 }
 
 void control::restarts_later(policy::child_id id, std::chrono::milliseconds delay) {
-  post([this, id, delay] { certificates_.decide(id, death_decision::restarts_later, delay); });
+  post([this, id, delay] {
+    certificates_.decide(id, death_decision::restarts_later, delay);
+    tell_of_wait(id);
+  });
+}
+
+void control::restarts_with_others(policy::child_id id) {
+  post([this, id] { tell_of_wait(id); });
 }
 
 void control::on_deaths(life& who, const wire::call& wanted, const std::string& name) {

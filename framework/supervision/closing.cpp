@@ -122,15 +122,26 @@ void control::free_lane(identity& of, in_lane& lane) {
   });
 }
 
-void control::tell_watchers(identity& of, bool for_good) {
-  if (!of.last_down) return;
+void control::send_down(identity& of, bool for_good) {
   wire::down what = *of.last_down;
   what.ended = for_good ? 1 : 0;
-  of.last_down.reset();
   for (const auto watcher : of.watchers) {
     if (life* who = find_life(watcher)) send(*who, wire::frame::down, what, of.name + "\n" + of.last_down_text);
   }
+}
+
+void control::tell_watchers(identity& of, bool for_good) {
+  if (!of.last_down) return;
+  const bool told = std::exchange(of.told_of_wait, false);
+  if (for_good || !told) send_down(of, for_good);
+  of.last_down.reset();
   if (for_good) of.watchers.clear();
+}
+
+/// It is down, and will be started again, but not yet. Should it come to nothing its watchers are told once more.
+void control::tell_of_wait(policy::child_id id) {
+  identity* of = find_identity(id);
+  if (of != nullptr && of->last_down && !std::exchange(of->told_of_wait, true)) send_down(*of, false);
 }
 
 void control::remove_if_done(identity& which) {

@@ -243,8 +243,10 @@ void control::stop(policy::child_id id, shutdown how, bool comes_again) {
   post([this, id, how, comes_again] {
     identity* its = find_identity(id);
     if (its == nullptr) return;
+    const shutdown wanted = is_killed_with(its->parent) ? shutdown::brutal_kill() : how;
     if (its->active == nullptr) its->stop_unanswered = true;
-    if (its->active != nullptr) stop_life(*its->active, how);
+    if (its->active != nullptr) stop_life(*its->active, wanted);
+    if (wanted.how == shutdown::kind::brutal_kill) kill_children_of(id);
     if (!comes_again) stop_spares(*its);
   });
 }
@@ -271,14 +273,24 @@ void control::forget_now(policy::child_id id) {
   close(*its, its->last_down_text.empty() ? "it has been removed" : its->last_down_text);
 }
 
-void control::retire(policy::child_id id) {
-  post([this, id] {
+void control::retire(policy::child_id id, supervisor_id keeper) {
+  post([this, id, keeper] {
+    free_name(id);
+    if (keeper != 0) kept_names_[name_of(id)] = {id, keeper};
     identity* its = find_identity(id);
     if (its == nullptr) return;
     certificates_.decide(id, death_decision::forgotten);
     tell_watchers(*its, true);
-    free_name(id);
     close(*its, its->last_down_text.empty() ? "it has ended" : its->last_down_text);
+  });
+}
+
+void control::reclaim(policy::child_id id) {
+  post([this, id] {
+    free_name(id);
+    if (parent_of(id) == 0 || names_.emplace(name_of(id), id).second || !branches_.contains(id)) return;
+    log_line("supervisor " + branch_name(id) + " cannot be found by its name, which has been given to another meanwhile",
+             log_level::warning);
   });
 }
 

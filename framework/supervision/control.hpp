@@ -71,10 +71,12 @@ class control final : public executor {
   void start(policy::child_id id) override;
   void stop(policy::child_id id, shutdown how, bool comes_again) override;
   void forget(policy::child_id id) override;
-  void retire(policy::child_id id) override;
+  void retire(policy::child_id id, supervisor_id keeper) override;
+  void reclaim(policy::child_id id) override;
   void down_for_good(policy::child_id id, policy::down_because why) override;
   void rests(policy::child_id id) override;
   void restarts_later(policy::child_id id, std::chrono::milliseconds delay) override;
+  void restarts_with_others(policy::child_id id) override;
   void report(supervisor_id of, const policy::report& line) override;
   void ended(supervisor_id which, policy::outcome how, const std::string& text) override;
 
@@ -124,7 +126,7 @@ class control final : public executor {
   };
   void tell_end(const end_of_life& end);
   void tell_failed_start(identity& of, const end_of_life& end);
-  void start_failed(identity& of, errc code, const std::string& text);
+  void start_failed(identity& of, errc code, const std::string& text, policy::charge paid = policy::charge::counts);
   template <class Body>
   void process_ended(identity& which, wire::frame type, const Body& news, const std::string& how);
 
@@ -231,6 +233,8 @@ class control final : public executor {
   void describe_child(const call& to, policy::child_id child);
   supervisor_id own_supervisor(life& who);
   void after_own_children(supervisor_id own, std::function<void()> then);
+  void kill_children_of(wire::identity_id actor);
+  bool is_killed_with(supervisor_id which);
   void branch_ended(supervisor_id which, const std::string& text);
   std::string branch_name(supervisor_id id);
 
@@ -255,7 +259,10 @@ class control final : public executor {
   void give_arguments(identity& its, std::span<const std::byte> arguments);
   void claim_deposits(wire::incarnation_id from, std::uint64_t tag, wire::identity_id to);
   void drop_arguments(policy::child_id id);
-  void make_room_for(const std::string& name);
+  supervisor_id parent_of(policy::child_id id);
+  bool is_spawned(policy::child_id id);
+  void make_room(newcomer its, policy::child_id by);
+  expected<void> look_for_keeper(const std::string& name, supervisor_id under);
   void take_back(const child_plan& planned);
   void forget_now(policy::child_id id);
   /// Why the child of this name cannot become what is described; empty: it can, or there is none.
@@ -279,7 +286,9 @@ class control final : public executor {
   void clear_mailbox(identity& of);
   void clear_lane(identity& of, const in_lane& lane);
   void free_lane(identity& of, in_lane& lane);
+  void send_down(identity& of, bool for_good);
   void tell_watchers(identity& of, bool for_good);
+  void tell_of_wait(policy::child_id id);
   void remove_if_done(identity& which);
 
   // undelivered.cpp: dead letters
@@ -329,6 +338,11 @@ class control final : public executor {
   std::uint64_t next_number_ = 1;
   std::unordered_map<wire::identity_id, std::unique_ptr<identity>> identities_;
   std::unordered_map<std::string, wire::identity_id> names_;  // of actors and supervisors
+  struct kept_name {
+    policy::child_id id;
+    supervisor_id keeper;
+  };
+  std::unordered_map<std::string, kept_name> kept_names_;  // of those that have been retired and not deleted
   std::unordered_map<supervisor_id, branch> branches_;
   std::unordered_map<wire::incarnation_id, std::unique_ptr<life>> lives_;
   std::map<deposit_key, enclosed> deposits_;

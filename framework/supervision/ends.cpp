@@ -17,14 +17,14 @@ void control::process_ended(identity& which, wire::frame type, const Body& news,
   if (life* starter = find_life(owner)) send(*starter, type, news, how);
 }
 
-void control::start_failed(identity& of, errc code, const std::string& text) {
+void control::start_failed(identity& of, errc code, const std::string& text, policy::charge paid) {
   of.last_down_text = text;
   if (of.role == wire::role::process) {
     const wire::answer news{of.tag, of.id, 0, wire::status::failed, 0};
     return process_ended(of, wire::frame::process_started, news, text);
   }
   failures_[of.id] = code;
-  supervisors_->post(of.parent, policy::start_failed{of.id, text, !spawner_alive_});
+  supervisors_->post(of.parent, policy::start_failed{of.id, text, !spawner_alive_, paid});
 }
 
 /// What it had started has ended by now, and its identity may have, too.
@@ -51,7 +51,7 @@ void control::tell_end(const end_of_life& end) {
 
 void control::tell_failed_start(identity& of, const end_of_life& end) {
   if (end.declined) return supervisors_->post(of.parent, policy::declined{of.id});
-  start_failed(of, errc::start_failed, end.said);
+  start_failed(of, errc::start_failed, end.said, end.paid);
 }
 
 }  // namespace troupe::supervision

@@ -37,8 +37,12 @@ struct executor {
   /// The child ends: its name is free, its refs are closed. Nothing runs under it. Called once, last for this child; for
   /// a supervisor that is a child after all of its own children.
   virtual void forget(policy::child_id id) = 0;
-  /// The same for one that its supervisor knows from its description, and starts again when it is started again itself.
-  virtual void retire(policy::child_id id) = 0;
+  /// The same for one that `keeper` knows from its description, or that is below such a one, and that comes again when
+  /// `keeper` is started again: until then nobody else can have its name, but for the children of `keeper` and below.
+  /// 0: it was deleted, and its name is free. For supervisors too.
+  virtual void retire(policy::child_id id, supervisor_id keeper) = 0;
+  /// It comes again now: start() follows, at once or after that of others.
+  virtual void reclaim(policy::child_id id) = 0;
 
   /// The child is down and no restart is pending: whoever talks to it hears `why`, until start() is called again.
   virtual void down_for_good(policy::child_id id, policy::down_because why) = 0;
@@ -49,6 +53,9 @@ struct executor {
 
   /// The child is down, and is started when this time is over. Asks for nothing.
   virtual void restarts_later(policy::child_id, std::chrono::milliseconds) {}
+
+  /// The child is down, and is started when others have been stopped. Asks for nothing.
+  virtual void restarts_with_others(policy::child_id) {}
 
   /// One line for the log, by this supervisor. Asks for nothing.
   virtual void report(supervisor_id of, const policy::report& line) = 0;

@@ -61,7 +61,8 @@ expected<identity*> control::add_identity(const std::string& name, const child_s
 
 void control::start_life(identity& of) {
   if (of.parent != 0 && names_.emplace(of.name, of.id).first->second != of.id) {
-    return start_failed(of, errc::name_taken, "its name has been given to another meanwhile");
+    log_line(of.name + " was deleted, and is not started again: its name has been given to another", log_level::warning);
+    return supervisors_->post(of.parent, policy::declined{of.id});
   }
   of.stop_unanswered = false;
   of.closed = false;  // for new lanes: what is in those from before is swept when their senders have acknowledged the end

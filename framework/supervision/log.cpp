@@ -80,9 +80,9 @@ class log_writer {
     changed_.notify_all();
   }
 
-  void flush(std::chrono::milliseconds patience) {
+  bool flush(std::chrono::milliseconds patience) {
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, patience, [this] { return waiting_bytes_ == 0 && lost_ == 0; });
+    return changed_.wait_for(lock, patience, [this] { return waiting_bytes_ == 0 && lost_ == 0; });
   }
 
  private:
@@ -151,9 +151,7 @@ void start_log(const log_options& how) { the_log() = how.wanted ? std::make_uniq
 
 void stop_log() { the_log().reset(); }
 
-void flush_log(std::chrono::milliseconds patience) {
-  if (the_log()) the_log()->flush(patience);
-}
+bool flush_log(std::chrono::milliseconds patience) { return !the_log() || the_log()->flush(patience); }
 
 void log_line(const std::string& text, log_level level) {
   if (!the_log()) return;

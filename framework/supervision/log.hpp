@@ -17,8 +17,8 @@ namespace troupe::supervision {
 void start_log(const log_options& how);
 /// Writes what waits, and ends the thread.
 void stop_log();
-/// Waits until what waits is written; at most this long.
-void flush_log(std::chrono::milliseconds patience);
+/// Waits until what waits is written; at most this long. False: something still waits.
+bool flush_log(std::chrono::milliseconds patience);
 
 void log_line(const std::string& text, log_level level = log_level::info);
 /// A line that a worker has written, or what is to be said about such lines. `left_out`: bytes that were cut off.

@@ -27,6 +27,15 @@ policy::child_rules rules_of(const detail::tree_child& child) {
   return child.supervisor ? rules_of(child.supervisor->spec) : rules_of(child.spec);
 }
 
+/// What the one above decides about it: the rest is its own.
+void take_rules(supervisor_spec& its, const supervisor_spec& from) {
+  its.restart = from.restart;
+  its.shutdown = from.shutdown;
+  its.significant = from.significant;
+  its.backoff = from.backoff;
+  its.budget = from.budget;
+}
+
 std::vector<std::string> wrong_with(const detail::tree_node& node) {
   std::vector<policy::named_rules> named;
   for (const auto& each : node.children) named.push_back({each.name(), rules_of(each)});
@@ -70,9 +79,10 @@ os::fd filled(const char* label, std::span<const std::byte> bytes) {
 void control::start_described(newcomer its, bool again) {
   life* who = find_life(its.from.from);
   if (who == nullptr || !branches_.contains(its.under)) return answer(its.from, errc::closed, "the supervisor has ended");
-  const std::string name = its.what.child.name();
-  if (its.spawned) make_room_for(name);
-  if (const auto user = names_.find(name); user != names_.end() && find_child(branches_.at(its.under), user->second, "") != 0)
+  const auto user = names_.find(its.what.child.name());
+  if (user != names_.end() && its.spawned && !again && is_spawned(user->second))
+    return make_room(std::move(its), user->second);
+  if (user != names_.end() && parent_of(user->second) == its.under)
     return name_in_use(std::move(its), user->second, again);
   if (its.what.tags.size() > most_children) return answer(its.from, errc::bad_spec, "more than 4096 actors at once");
   if (branches_.at(its.under).from_template)
@@ -122,9 +132,9 @@ void control::start_from_template(life& who, branch& of, const wire::supervise& 
 void control::start_planned(const call& from, supervisor_id under, child_plan planned) {
   const auto done = [this, from, planned](const policy::answer& got) {
     post([this, from, planned, got] {
-      // One whose start has failed is forgotten by the policy; of one that was refused it knows nothing.
+      // The policy forgets what it has begun to start; of a child that was refused before that it knows nothing.
       const bool known = got.what == policy::result::ok || got.what == policy::result::ignored ||
-                         got.what == policy::result::start_failed;
+                         got.what == policy::result::start_failed || got.begun;
       if (!known) take_back(planned);
       if (got.what == policy::result::ok) drop_arguments(planned.def.id);
       child_answered(from, planned, got);
@@ -155,6 +165,7 @@ expected<child_plan> control::plan_actor(const detail::tree_child& described, su
   if (described.type == nullptr) return tl::unexpected(bad_spec(spec.name + " has no actor class"));
   if (&who != main_ && owned_by(who) >= wire::max_owned)
     return tl::unexpected(error(errc::spawn_failed, who.of->name + " has started too many actors"));
+  if (const auto fits = look_for_keeper(spec.name, under); !fits) return tl::unexpected(fits.error());
   auto made = add_identity(spec.name, spec);
   if (!made) return tl::unexpected(made.error());
   identity& its = **made;
@@ -204,6 +215,7 @@ expected<child_plan> control::plan_supervisor(const detail::tree_child& describe
   const std::string& name = node.spec.name;
   if (const auto fits = check_name(name, "a supervisor's"); !fits) return tl::unexpected(fits.error());
   if (const auto wrong = wrong_with(node); !wrong.empty()) return tl::unexpected(bad_spec(joined(wrong)));
+  if (const auto fits = look_for_keeper(name, under); !fits) return tl::unexpected(fits.error());
   const supervisor_id id = next_number_++;
   if (!names_.emplace(name, id).second)
     return tl::unexpected(error(errc::name_taken, "there is an actor or a supervisor called \"" + name + "\" already"));
@@ -229,14 +241,40 @@ expected<child_plan> control::plan_supervisor(const detail::tree_child& describe
   return planned;
 }
 
-/// As in Erlang/OTP a child that has ended for good stays known; here it does not keep its name from the next one.
-void control::make_room_for(const std::string& name) {
-  const auto known = names_.find(name);
-  if (known == names_.end()) return;
-  const identity* old = find_identity(known->second);
-  if (old == nullptr || !old->closed || old->active != nullptr || old->parent == 0) return;
-  supervisors_->delete_child(old->parent, old->id, {});
-  names_.erase(known);
+/// 0: it is nobody's child.
+supervisor_id control::parent_of(policy::child_id id) {
+  if (const auto known = branches_.find(id); known != branches_.end()) return known->second.parent;
+  const identity* its = find_identity(id);
+  return its == nullptr ? 0 : its->parent;
+}
+
+/// By main or by an actor: no supervisor that may be started again has described it.
+bool control::is_spawned(policy::child_id id) {
+  const supervisor_id parent = parent_of(id);
+  return parent != 0 && parent_of(parent) == 0;
+}
+
+/// As in Erlang/OTP a child that has ended for good stays known; one that was spawned does not keep its name from the next
+/// that is.
+void control::make_room(newcomer its, policy::child_id by) {
+  const supervisor_id of = parent_of(by);
+  supervisors_->inspect(of, [this, its = std::move(its), of, by](const policy::state* state) {
+    const bool over = state != nullptr && policy::has_ended_for_good(*state, by);
+    const auto start = [this, its](const policy::answer&) { post([this, its] { start_described(its, true); }); };
+    over ? supervisors_->delete_child(of, by, start) : start({});
+  });
+}
+
+/// One that is not there now, and comes again under its name with its supervisor.
+expected<void> control::look_for_keeper(const std::string& name, supervisor_id under) {
+  const auto kept = kept_names_.find(name);
+  if (kept == kept_names_.end()) return {};
+  for (supervisor_id each = under; each != 0; each = parent_of(each)) {
+    if (each == kept->second.keeper) return {};
+  }
+  return tl::unexpected(error(errc::name_taken, "\"" + name + "\" is the name of a child of " +
+                                                    branch_name(kept->second.keeper) + ", which starts it again when it " +
+                                                    "is started again itself"));
 }
 
 void control::take_back(const child_plan& planned) {
@@ -297,7 +335,10 @@ void control::reload(life& who, const call& from, branch& of, const channel::des
       its->second.spec = node.spec;
       if (its->second.from_template) its->second.from_template = node.children.front();
       for (const auto& each : node.children) {
-        identity* child = find_identity(find_child(its->second, 0, each.name()));
+        const policy::child_id known = find_child(its->second, 0, each.name());
+        if (const auto below = branches_.find(known); below != branches_.end() && each.supervisor)
+          take_rules(below->second.spec, each.supervisor->spec);
+        identity* child = find_identity(known);
         if (child == nullptr || each.supervisor) continue;
         child->spec = each.spec;
         if (child->arguments_fd) continue;

@@ -14,7 +14,8 @@ input read(const event& what) {
     if constexpr (requires { e.id; }) in.id = e.id;
     if constexpr (requires { e.child; }) in.id = e.child.id;
     if constexpr (requires { e.call; }) in.call = e.call;
-    if constexpr (requires { e.why; }) in.why = e.why, in.paid_by = e.paid_by;
+    if constexpr (requires { e.why; }) in.why = e.why;
+    if constexpr (requires { e.paid_by; }) in.paid_by = e.paid_by;
     if constexpr (requires { e.text; }) in.text = e.text;
     if constexpr (requires { e.hopeless; }) in.hopeless = e.hopeless;
     if constexpr (requires { e.gave_up; }) in.gave_up = e.gave_up;
@@ -244,6 +245,13 @@ actions step(state& s, const event& what, instant now) {
   actions out;
   turn(s, now, out).take(what);
   return out;
+}
+
+bool has_ended_for_good(const state& s, child_id id) {
+  const auto place = s.place_of.find(id);
+  if (place == s.place_of.end()) return false;
+  const child& c = s.children.at(place->second);
+  return c.is == child_state::down && c.declared;
 }
 
 std::vector<child_view> which_children(const state& s) {

@@ -99,6 +99,7 @@ struct start_failed {
   child_id id = 0;
   std::string text = {};
   bool hopeless = false;  ///< no later start can succeed either: a restart that meets this gives up at once
+  charge paid_by = charge::counts;
 };
 /// The child does not want to run, which is no failure; nothing is left of it: no `exited` follows (OTP: ignore). It
 /// stays known and down; a temporary child, and one of simple_one_for_one, is forgotten.
@@ -237,6 +238,7 @@ struct answer {
   call_id call = 0;
   result what = result::ok;
   std::string text = {};
+  bool begun = false;  ///< gave_up, stopping: the start was under way, and its child ends as the others do
 };
 
 enum class report_kind : std::uint8_t {
@@ -360,6 +362,9 @@ actions step(state& s, const event& what, instant now);
 /// Whether a spare may take over for one child that is up and is restarted after this end, before the policy has heard of
 /// it: nobody else is touched and the intensity allows one more. Stays right until the next event.
 bool may_take_over(const state& s, instant now);
+
+/// Whether this is a child that is known, does not run, and is not started again by itself.
+bool has_ended_for_good(const state& s, child_id id);
 
 /// OTP's which_children: newest first. A child that the end of the supervisor has passed is no longer listed.
 struct child_view {

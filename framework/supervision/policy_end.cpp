@@ -20,7 +20,7 @@ void turn::begin_end(outcome how, std::string text) {
   s_.together.reset();
   for (const auto& call : std::exchange(s_.held, {})) refuse_call(read(call).call);
   for (auto& [place, c] : s_.children)
-    if (c.starter) refuse_call(*std::exchange(c.starter, {}));
+    if (c.starter) refuse_call(*std::exchange(c.starter, {}), true);
 }
 
 /// OTP 5.7: one at a time, last started first. Children that are down are removed as the sequence passes them, so
@@ -65,8 +65,9 @@ void turn::finish_end() {
 
 void turn::say_end(call_id call) { s_.how == outcome::gave_up ? refuse_call(call) : say(call, result::ok); }
 
-void turn::refuse_call(call_id call) {
-  s_.how == outcome::gave_up ? say(call, result::gave_up, s_.text) : say(call, result::stopping);
+void turn::refuse_call(call_id call, bool begun) {
+  const bool gave_up = s_.how == outcome::gave_up;
+  order<answer>(call, gave_up ? result::gave_up : result::stopping, gave_up ? s_.text : std::string{}, begun);
 }
 
 // --------------------------------------------------------------------------------------------------- reload, OTP 5.10

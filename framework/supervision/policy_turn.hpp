@@ -100,7 +100,7 @@ class turn {
   void pass(child& c);
   void finish_end();
   void say_end(call_id call);
-  void refuse_call(call_id call);
+  void refuse_call(call_id call, bool begun = false);
   void take_reload(const reload& wanted);
   std::string wrong_with_reload(const reload& wanted);
   void replace_children(const std::vector<child_def>& with);

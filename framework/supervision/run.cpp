@@ -28,6 +28,7 @@ namespace {
 constexpr int gave_up_code = 70;
 constexpr std::chrono::seconds main_may_take{1};
 constexpr std::chrono::milliseconds log_may_take{200};
+constexpr std::chrono::milliseconds log_may_take_at_end{1000};
 
 void flush_stdio() {
   std::cout.flush();
@@ -264,6 +265,7 @@ int run_program(int, char**, const run_options& how, std::span<const actor_type*
   int code = 1;
   int signal = 0;
   {
+    const os::kept_signals before;
     os::kernel_files files;
     cgroups groups(files);
     require_level(how.require_level, groups);
@@ -288,9 +290,12 @@ int run_program(int, char**, const run_options& how, std::span<const actor_type*
     if (running.gave_up()) code = gave_up_code;
     signal = running.signal();
   }
+  if (signal != 0) {
+    if (flush_log(log_may_take_at_end)) flush_stdio();  // else nobody reads what it has written
+    os::exit_now(128 + signal);
+  }
   stop_log();
   flush_stdio();
-  if (signal != 0) os::exit_now(128 + signal);
   return code;
 }
 

@@ -34,6 +34,7 @@ class turn {
 
   void operator()(const policy::start& a) {
     adopt(a.id);
+    if (desk_.retired.erase(a.id) > 0) for_each_from(desk_, a.id, [this](policy::child_id id) { does_.reclaim(id); });
     if (const auto below = desk_.below.find(a.id); below != desk_.below.end()) return send(below->second.actor, begin{});
     does_.start(a.id);
   }
@@ -44,17 +45,11 @@ class turn {
   }
   void operator()(const policy::forget& a) {
     const bool comes_again = desk_.parent && !desk_.added.contains(a.id);
-    if (const auto below = desk_.below.find(a.id); below != desk_.below.end()) {
-      if (comes_again) return declare_down(*below->second.its, policy::down_because::closed);
-      forget_all(*below->second.its);
-      send(below->second.actor, vanish{});
-      desk_.below.erase(below);
-    } else {
-      comes_again ? does_.retire(a.id) : does_.forget(a.id);
-    }
-    if (comes_again) return;
-    desk_.added.erase(a.id);
-    desk_.names.erase(a.id);
+    if (!comes_again) return forget_child(desk_, a.id);
+    desk_.retired.insert(a.id);
+    const auto its = std::ranges::find(desk_.plan.children, a.id, [](const auto& c) { return c.def.id; });
+    const bool ended = its != desk_.plan.children.end() && its->def.rules.restart == restart::temporary;
+    for_each_from(desk_, a.id, [&](policy::child_id id) { does_.retire(id, ended ? desk_.plan.def.id : 0); });
   }
   void operator()(const policy::down_for_good& a) {
     // At its end one that is somebody's child declares nothing: it may be started again, and mail is kept for that.
@@ -119,8 +114,16 @@ class turn {
   void step(const policy::event& what) {
     const auto now = std::chrono::steady_clock::now().time_since_epoch();
     for (const auto& action : policy::step(desk_.state, what, now)) std::visit(*this, action);
+    if (const auto* death = std::get_if<policy::exited>(&what); death && waits_for_others(death->id))
+      does_.restarts_with_others(death->id);
     if (std::holds_alternative<policy::taken_over>(what)) desk_.takeover->settle();
     desk_.takeover->allow(policy::may_take_over(desk_.state, now));
+  }
+
+  bool waits_for_others(policy::child_id id) const {
+    const auto place = desk_.state.place_of.find(id);
+    if (place == desk_.state.place_of.end() || desk_.below.contains(id)) return false;
+    return desk_.state.children.at(place->second).is == policy::child_state::waiting;
   }
 
   /// The plan of what a call wants to start, until the policy does so. One that is refused is never started.
@@ -141,12 +144,25 @@ class turn {
   }
   static void take_over(desk& its, const supervisor_flags& flags, const std::vector<child_plan>& all) {
     its.plan.flags = flags;
+    if (its.parent) replace_plan(its, all);
     for (const auto& each : all) {
-      const auto known = std::ranges::find(its.plan.children, each.def.id, [](const auto& c) { return c.def.id; });
-      if (known != its.plan.children.end()) known->def.rules = each.def.rules;
-      if (its.names.contains(each.def.id)) continue;
-      its.names[each.def.id] = each.name;
-      its.parent ? its.plan.children.push_back(each) : void(its.wanted.emplace(each.def.id, each));
+      const bool is_new = its.names.emplace(each.def.id, each.name).second;
+      if (is_new && !its.parent) its.wanted.emplace(each.def.id, each);
+    }
+  }
+  /// What is not described any more lasts as long as this life of the supervisor.
+  static void replace_plan(desk& its, const std::vector<child_plan>& with) {
+    auto old = std::exchange(its.plan.children, {});
+    for (const auto& each : with) {
+      its.added.erase(each.def.id);
+      const auto known = std::ranges::find(old, each.def.id, [](const auto& c) { return c.def.id; });
+      its.plan.children.push_back(known == old.end() ? each : *known);
+      its.plan.children.back().def = each.def;
+      if (known != old.end()) old.erase(known);
+    }
+    for (const auto& each : old) {
+      its.added.insert(each.def.id);
+      if (its.retired.contains(each.def.id)) forget_child(its, each.def.id);
     }
   }
 
@@ -223,10 +239,28 @@ class turn {
   void declare_down(const desk& of, policy::down_because why) {
     for_each_below(of, of.plan, [&](policy::child_id id) { does_.down_for_good(id, why); }, false);
   }
-  /// Forgotten by the one above: so is everything below.
-  void forget_all(const desk& of) {
-    for_each_below(of, of.plan, [&](policy::child_id id) { does_.forget(id); }, true);
-    does_.forget(of.plan.def.id);
+  /// So is everything below it.
+  static void forget_child(desk& its, policy::child_id id) {
+    for_each_from(its, id, [&](policy::child_id each) { its.shared->does.forget(each); });
+    const auto below = its.below.extract(id);
+    if (!below.empty()) caf::anon_send(below.mapped().actor, mail{.what = vanish{}});
+    its.added.erase(id);
+    its.retired.erase(id);
+    its.names.erase(id);
+    its.wanted.erase(id);
+  }
+  /// A child, after what is below it.
+  template <class Visit>
+  static void for_each_from(const desk& of, policy::child_id id, const Visit& visit) {
+    const auto known = std::ranges::find(of.plan.children, id, [](const auto& c) { return c.def.id; });
+    const auto wanted = of.wanted.find(id);
+    if (const auto below = of.below.find(id); below != of.below.end())
+      for_each_below(*below->second.its, below->second.its->plan, visit, true);
+    else if (known != of.plan.children.end())
+      for_each_below(of, *known, visit, true);
+    else if (wanted != of.wanted.end())
+      for_each_below(of, wanted->second, visit, true);
+    visit(id);
   }
   /// Children that a supervisor knows from its plan, those of supervisors among them first; some of these have never
   /// been started.

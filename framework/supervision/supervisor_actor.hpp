@@ -118,7 +118,8 @@ struct desk {
   std::map<policy::child_id, std::string> names;
   std::string spoken_of;  // the child of the last report
   std::map<policy::child_id, child_plan> wanted;  // by start_child, not started yet
-  std::set<policy::child_id> added;               // at run time
+  std::set<policy::child_id> added;               // at run time, or not described any more
+  std::set<policy::child_id> retired;             // ended for good, and started again in the next life
   std::unordered_map<policy::call_id, answer_owed> open;
   policy::call_id last_call = 0;
 };

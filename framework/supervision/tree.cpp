@@ -274,6 +274,7 @@ supervisor_id control::own_supervisor(life& who) {
     branch& made = branches_[who.own_supervisor];
     made.id = who.own_supervisor;
     made.owner = who.id;
+    made.actor = who.of->id;
     supervisors_->add(made.id, {});
   }
   return who.own_supervisor;
@@ -285,6 +286,28 @@ void control::after_own_children(supervisor_id own, std::function<void()> then) 
   if (own == 0 || found == branches_.end()) return then();
   found->second.when_ended = std::move(then);
   supervisors_->stop_all(own, {});
+}
+
+/// Whoever is killed takes along what he has started, and what that has.
+void control::kill_children_of(wire::identity_id actor) {
+  bool any = false;
+  for (auto& [id, each] : branches_) {
+    if (each.actor == actor) any = each.killing = true;
+  }
+  if (!any) return;
+  for (auto& [id, who] : lives_) {
+    if (who->of->active == who.get() && is_killed_with(who->of->parent)) stop_life(*who, shutdown::brutal_kill());
+  }
+}
+
+/// Whether this supervisor is below an actor that has been killed with its children.
+bool control::is_killed_with(supervisor_id which) {
+  for (auto each = branches_.find(which); each != branches_.end();) {
+    if (each->second.killing) return true;
+    const identity* actor = find_identity(each->second.actor);
+    each = branches_.find(actor != nullptr ? actor->parent : each->second.parent);
+  }
+  return false;
 }
 
 void control::branch_ended(supervisor_id which, const std::string& text) {

@@ -150,6 +150,8 @@ struct branch {
   std::string name;  // none: the root, and those of actors' own children
   supervisor_id parent = 0;
   wire::incarnation_id owner = 0;  // of the actor whose children these are; 0: none
+  wire::identity_id actor = 0;     // that actor
+  bool killing = false;            // what runs below is killed, not asked
   supervisor_spec spec;
   std::optional<detail::tree_child> from_template;  // simple_one_for_one: what its children are made from
   std::uint64_t last_from_template = 0;
@@ -189,7 +191,8 @@ struct identity {
   std::map<std::uint32_t, std::uint64_t> letters;  // behind the position of the last letter, by slot
   std::map<std::uint32_t, flight> flights;         // by slot: the record that was in flight at a death there
   std::set<wire::incarnation_id> watchers;
-  std::optional<wire::down> last_down;  // not told to the watchers yet
+  std::optional<wire::down> last_down;  // its watchers have not been told what follows
+  bool told_of_wait = false;            // they have been told that it will be started again
   std::string last_down_text;
   std::string stop_asker;  // whose wish its next stop is; empty: its supervisor's
   bool stop_unanswered = false;  // a stop has found no process since the last start: its supervisor waits for its end

@@ -70,6 +70,7 @@ class self_t {
     return actor_ref<A>(detail::own_identity());
   }
   /// From now on on_down tells how it ends or dies, once per death, after its last message has been handled.
+  /// If it was to be started again later, and is not, on_down is called once more, with for_good.
   template <class A>
   void monitor(const actor_ref<A>& other) const {
     detail::monitor(other.identity());

@@ -261,3 +261,15 @@ TEST_CASE("after a reload a child is started again with the arguments of its fir
     EXPECT_EQ(sys.find<Other>("other")->ask(Argument{}).get(), 1);
   });
 }
+
+TEST_CASE("after a reload get_supervisorspec says what the one above decides by now") {
+  in_program<Kid>(quiet(5), [](troupe::system& sys) {
+    const auto described = [](std::chrono::milliseconds grace) {
+      return sup().child(
+          troupe::supervisor({.name = "inner", .shutdown = shutdown::within(grace)}).child<Kid>(spec("below")));
+    };
+    const auto top = sys.spawn(described(1s));
+    top.reload(described(2s));
+    EXPECT(top.get_supervisorspec("inner").shutdown.grace == 2s);
+  });
+}

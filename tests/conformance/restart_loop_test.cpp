@@ -130,3 +130,51 @@ TEST_CASE("hanging_restart_loop_simple: so it is with a child of a template, whi
     is_at_rest(0);
   });
 }
+
+TEST_CASE("a death is told when it happens, also if the restart has to wait, and again if that comes to nothing") {
+  in_program<Kid>(quiet(5), [](troupe::system& sys) {
+    auto its = child("one");
+    its.backoff = {.first = 3600s, .max = 3600s, .jitter = 0};
+    const auto top = sys.spawn(sup(strategy::one_for_one, for_ever).child<Kid>(its));
+    std::vector<bool> for_good;
+    sys.monitor(kid(sys, "one"), [&](const troupe::down& d) { for_good.push_back(d.for_good); });
+    kid(sys, "one").tell(End{ending::exit_code});
+    EXPECT(eventually([&] { return for_good == std::vector{false}; }));
+    EXPECT_EQ(children(top), lines({"one restarting"}));
+    top.terminate_child("one");
+    EXPECT(eventually([&] { return for_good == std::vector{false, true}; }));
+  });
+}
+
+TEST_CASE("a death is told when it happens, also if others are stopped before the restart") {
+  in_program<Kid, Leaver>(quiet(5), [](troupe::system& sys) {
+    const auto described = [](shutdown how) {
+      auto made = sup(strategy::one_for_all, for_ever);
+      made.child<Kid>(child("one")).child<Leaver>(spec("leaver", restart::permanent, how), -1);
+      return made;
+    };
+    const auto top = sys.spawn(described(shutdown::infinity()));
+    const obituary end(sys, kid(sys, "one"));
+    const auto old = incarnation(top, "one");
+    kid(sys, "one").tell(End{ending::exit_code});
+    EXPECT(!end.wait().for_good);
+    EXPECT(eventually([] { return noted("asked leaver"); }));
+    EXPECT_EQ(children(top)[0], "leaver stopping");
+    sys.kill(*sys.find<Leaver>("leaver"));
+    EXPECT(restarted(top, "one", old));
+    top.reload(described(shutdown::brutal_kill()));
+  });
+}
+
+TEST_CASE("a kill that main asks for counts against nobody, also while the child is being restarted") {
+  in_program<Kid>(quiet(5), [](troupe::system& sys) {
+    const auto top = sys.spawn(sup(strategy::one_for_one, 0).child<Kid>(spec("one"), 0));
+    const auto one = kid(sys, "one");
+    starts(0, start::asks);
+    sys.kill(one);
+    EXPECT(asks(0));
+    starts(0, start::normally);
+    sys.kill(one);
+    EXPECT(eventually([&] { return incarnation(top, "one") != 0; }));
+  });
+}

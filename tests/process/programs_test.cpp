@@ -294,6 +294,31 @@ TEST_CASE("a program that reads only when its output is read is not waited for i
   });
 }
 
+TEST_CASE("a program that ends normally while its input still comes has ended normally") {
+  in_program<program>(quiet(), [](troupe::system& sys) {
+    auto head = sys.spawn<program>({.name = "head", .restart = troupe::restart::transient}, sh("read line; exit 0"));
+    std::vector<troupe::down> ends;
+    sys.monitor(head, [&](const troupe::down& how) { ends.push_back(how); });
+    try {
+      for (int i = 0; i < 20'000; ++i) head.tell(program::input{"line"});
+    } catch (const troupe::error& e) {
+      EXPECT_EQ(e.code(), troupe::errc::closed);
+    }
+    EXPECT(eventually([&] { return !ends.empty(); }));
+    EXPECT(ends[0].why == troupe::down::kind::normal);
+  });
+}
+
+TEST_CASE("a program that closes its input lives on, and what it is told is gone") {
+  with_listener(quiet(), [](troupe::system& sys, const listener& to) {
+    auto deaf = sys.spawn<program>("deaf", sh("exec 0<&-; echo deaf; while :; do sleep 1; done"), to);
+    EXPECT(said(to, {"deaf"}));
+    const pid_t pid = pid_of_program(deaf);
+    for (int i = 0; i < 10; ++i) deaf.tell(program::input{"line"});
+    EXPECT_EQ(pid_of_program(deaf), pid);
+  });
+}
+
 TEST_CASE("a tree in a file finds the class that runs programs among a program's actor classes") {
   const bool without = troupe::detail::foreign_of<Listener>() != nullptr;
   CHECK_FALSE(without);

@@ -1,5 +1,8 @@
+#include <sys/ioctl.h>
+
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
 
 #include "process/common.hpp"
 
@@ -140,6 +143,75 @@ TEST_CASE("a second signal ends the program at once, whatever a worker does in i
   REQUIRE(eventually([] { return noted("stop a"); }));
   program->signal(SIGINT);
   CHECK_EQ(program->wait(10s).exit_code, 128 + SIGINT);
+}
+
+TEST_CASE("a signal that the program was started to ignore does not stop it") {
+  program running([] {
+    ::signal(SIGHUP, SIG_IGN);
+    return troupe::run<Stopper>(0, nullptr, quiet(), [](troupe::system& sys) {
+      sys.spawn<Stopper>("one");
+      ::raise(SIGHUP);
+      ::kill(::getpid(), SIGTERM);
+      sys.wait();
+    });
+  });
+  CHECK_EQ(running.wait().exit_code, 128 + SIGTERM);
+}
+
+TEST_CASE("when run has returned the signals that are blocked are those from before") {
+  program running([] {
+    sigset_t before, after;
+    ::sigemptyset(&before);
+    ::sigaddset(&before, SIGUSR1);
+    ::sigprocmask(SIG_SETMASK, &before, nullptr);
+    troupe::run<Stopper>(0, nullptr, quiet(), [](troupe::system&) {});
+    ::sigprocmask(SIG_SETMASK, nullptr, &after);
+    return ::sigismember(&after, SIGTERM) == 0 && ::sigismember(&after, SIGUSR1) == 1 ? 0 : 1;
+  });
+  CHECK_EQ(running.wait().exit_code, 0);
+}
+
+/// Prints more than a pipe holds.
+struct Flood : troupe::actor {
+  void on_start() override {
+    for (int i = 0; i < 5000; ++i) std::printf("line %d of a worker that prints a lot, for nobody who reads\n", i);
+    std::fflush(stdout);
+  }
+  int on(Pid) { return ::getpid(); }
+  using handles = troupe::handles<Pid>;
+};
+
+/// Its standard output is a pipe that is full when main goes on.
+int run_unread(bool waits) {
+  int ends[2];
+  if (::pipe(ends) != 0 || ::dup2(ends[1], STDOUT_FILENO) < 0) return 1;
+  troupe::options how;
+  how.log.lines_per_second = 0;
+  return troupe::run<Flood>(0, nullptr, how, [&](troupe::system& sys) {
+    sys.spawn<Flood>("flood");
+    EXPECT(eventually([&] {
+      int bytes = 0;
+      return ::ioctl(ends[0], FIONREAD, &bytes) == 0 && bytes > 60000;
+    }));
+    note("full");
+    if (waits) sys.wait();
+  });
+}
+
+TEST_CASE("a signal ends a program whose standard output nobody reads") {
+  program running([] { return run_unread(true); });
+  REQUIRE(eventually([] { return noted("full"); }));
+  running.signal(SIGTERM);
+  CHECK_EQ(running.wait().exit_code, 128 + SIGTERM);
+}
+
+TEST_CASE("a signal ends a program that waits at its end for somebody to read its standard output") {
+  program running([] { return run_unread(false); });
+  REQUIRE(eventually([] { return noted("full"); }));
+  REQUIRE(eventually([&] { return children_of(running.pid()).empty(); }));
+  running.signal(SIGTERM);
+  const auto ended = running.wait();
+  CHECK(ended.exit_code + ended.signal != 0);
 }
 
 TEST_CASE("a worker takes no signal that is meant for the program") {

@@ -228,4 +228,44 @@ TEST_CASE("children are made from a template, up to as many as there may be") {
   });
 }
 
+/// Never gets through its on_stop.
+struct Stubborn : troupe::actor {
+  void on_stop(troupe::stop_reason) override {
+    note("asked " + self().name());
+    for (;;) ::pause();
+  }
+  int on(Pid) { return ::getpid(); }
+  using handles = troupe::handles<Pid>;
+};
+/// Spawns one for which a stop has no limit, and below a supervisor another.
+struct Lenient : troupe::actor {
+  void on_start() override {
+    const auto no_limit = troupe::shutdown::infinity();
+    self().spawn<Stubborn>({.name = "stubborn", .shutdown = no_limit});
+    supervisor more({.name = "more"});
+    self().children().start_child(more.child<Stubborn>({.name = "deep", .shutdown = no_limit}));
+  }
+  int on(Pid) { return ::getpid(); }
+  using handles = troupe::handles<Pid>;
+};
+
+TEST_CASE("what actors have started is killed when the time of a supervisor above is over") {
+  in_program<Lenient, Stubborn>([](troupe::system& sys) {
+    const auto top = sys.spawn(supervisor({.name = "top", .shutdown = troupe::shutdown::within(100ms)})
+                                   .child<Lenient>({.name = "lenient"}));
+    sys.stop(top);
+    EXPECT(noted("asked deep"));
+    EXPECT_EQ(sys.count().workers, 0U);
+  });
+}
+
+TEST_CASE("what an actor has started is killed with it if it is to be killed at once") {
+  in_program<Lenient, Stubborn>([](troupe::system& sys) {
+    auto one = sys.spawn<Lenient>({.name = "lenient", .shutdown = troupe::shutdown::brutal_kill()});
+    sys.stop(one);
+    EXPECT_EQ(sys.count().workers, 0U);
+    EXPECT(!noted("asked stubborn"));
+  });
+}
+
 }  // namespace

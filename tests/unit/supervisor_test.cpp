@@ -49,7 +49,10 @@ class paper_executor : public executor {
   void forget(policy::child_id id) override { note("forget " + std::to_string(id)); }
   void down_for_good(policy::child_id id, policy::down_because) override { note("down " + std::to_string(id)); }
   void rests(policy::child_id id) override { note("rests " + std::to_string(id)); }
-  void retire(policy::child_id id) override { note("retire " + std::to_string(id)); }
+  void retire(policy::child_id id, supervisor_id keeper) override {
+    note("retire " + std::to_string(id) + " for " + std::to_string(keeper));
+  }
+  void reclaim(policy::child_id id) override { note("reclaim " + std::to_string(id)); }
   void report(supervisor_id, const policy::report& line) override { note("report " + std::to_string(line.id)); }
   void ended(supervisor_id, policy::outcome how, const std::string& text) override {
     note(how == policy::outcome::gave_up ? "gave_up: " + text : "ended");
