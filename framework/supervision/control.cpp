@@ -115,6 +115,7 @@ void control::serve(const os::poller::event& event) {
   if (event.key == bell_key) return os::hush(bell_);
   if (event.key == signals_key) {
     for (int number = os::read_signal(signals_); number != 0; number = os::read_signal(signals_)) {
+      signalled_ = true;
       hooks_.on_signal(number);
     }
     return;

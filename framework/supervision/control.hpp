@@ -195,6 +195,7 @@ class control final : public executor {
   void on_withdraw(life& who, const wire::token& token);
   bool is_void(const deposit_key& key, const enclosed& what);
   std::size_t deposits_of(const life& who) const;
+  bool has_lane(const life& from, wire::identity_id to);
   void drop_void_deposits();
   void on_queue_make(life& who, const wire::queue& wanted);
   void on_queue_take(life& who, const wire::call& wanted);
@@ -326,6 +327,7 @@ class control final : public executor {
   os::poller poller_;
   std::thread thread_;
   bool finishing_ = false;
+  bool signalled_ = false;  // the program is being stopped
   os::time_point next_sweep_{}, next_lack_line_{};
   std::vector<std::byte> buffer_;
   life* served_ = nullptr;  // whose frame is being served

@@ -20,12 +20,20 @@ std::size_t share(std::size_t wanted, std::size_t descriptors_each) {
 void control::on_deposit(life& who, const wire::deposit& said, channel::incoming& frame) {
   const std::size_t expected_fds = said.queue == 0 ? 1 : 0;
   if (frame.fds.size() != expected_fds) return;
+  if (said.to != 0 && !has_lane(who, said.to)) return;  // nobody will ask for it
   os::fd descriptor = frame.fds.empty() ? os::fd{} : std::move(frame.fds[0]);
   deposits_[{who.id, said.number}] = {said.to, said.position, said.tag, said.queue, std::move(descriptor)};
   if (&who == main_ || deposits_of(who) <= share(wire::max_deposits, 1)) return;
   drop_void_deposits();
   if (deposits_of(who) <= share(wire::max_deposits, 1)) return;
   silence(who, "too many ends of pipes and queues are under way in its messages");
+}
+
+bool control::has_lane(const life& from, wire::identity_id to) {
+  const identity* its = find_identity(to);
+  return its != nullptr && std::any_of(its->lanes.begin(), its->lanes.end(), [&](const auto& lane) {
+           return lane->memory->incarnation == from.id;
+         });
 }
 
 std::size_t control::deposits_of(const life& who) const {

@@ -218,7 +218,7 @@ void control::child_answered(const call& to, const child_plan& child, const poli
   if (got.what == policy::result::start_failed) {
     return answer(to, failed.empty() ? errc::start_failed : failed.mapped(), child.name + " could not start: " + got.text);
   }
-  const bool ending = got.what == policy::result::stopping && main_ != nullptr && finishing_;
+  const bool ending = got.what == policy::result::stopping && (signalled_ || (main_ != nullptr && finishing_));
   const std::string text = got.text.empty() && got.what == policy::result::stopping
                                ? "its supervisor does not run, or is being stopped"
                                : got.text;

@@ -60,10 +60,14 @@ TEST_CASE("deposits without end: the supervisor keeps its share of descriptors, 
     auto evil = sys.spawn<Hostile>(disposable("hostile"));
     const auto deaths = sys.count().deaths;
     attack_and_go_on(evil, [] {
-      const auto left = identity_of("left");
+      const auto without_a_lane = identity_of("left");
       const int fds[] = {0};
       std::uint64_t number = 0;
-      while (send_frame(wire::frame::deposit, wire::deposit{++number, left, ~std::uint64_t{0}, 0, 0}, {}, fds)) {
+      for (; number < 3 * wire::max_deposits; ++number) {
+        send_frame(wire::frame::deposit, wire::deposit{number, without_a_lane, ~std::uint64_t{0}, 0, 0}, {}, fds);
+      }
+      const auto right = link_to("right").to;
+      while (send_frame(wire::frame::deposit, wire::deposit{++number, right, ~std::uint64_t{0}, 0, 0}, {}, fds)) {
       }
     });
     others.go_on();
