@@ -54,6 +54,20 @@ lines comparable(lines trace, const lines& history) {
   return trace;
 }
 
+using place = lines::const_iterator;
+
+/// Of children made from a template OTP is told which process to terminate, and answers ok about one that has been
+/// replaced before it hears of it; here it is told which child, and that one is stopped. From there on the two differ.
+bool means_a_process_before(place first, place ours, place our_end, place theirs, place their_end) {
+  if (ours == our_end || theirs == their_end || *theirs != "answer ok" || !ours->starts_with("stop ")) return false;
+  const std::string id = ours->substr(5);
+  const auto last = [&](const std::string& line) {
+    const auto found = std::find(std::make_reverse_iterator(ours), std::make_reverse_iterator(first), line);
+    return found.base() - first;
+  };
+  return last("op terminate " + id) > 0 && last("op terminate " + id) < last("start " + id + " o");
+}
+
 }  // namespace
 
 TEST_CASE("in random histories the policy does what Erlang/OTP's supervisor does") {
@@ -84,6 +98,8 @@ TEST_CASE("in random histories the policy does what Erlang/OTP's supervisor does
     events += ours.size();
     if (ours == theirs) continue;
     const auto differ = std::mismatch(ours.begin(), ours.end(), theirs.begin(), theirs.end());
+    const bool simple = history[0].find("simple") != std::string::npos;
+    if (simple && means_a_process_before(ours.begin(), differ.first, ours.end(), differ.second, theirs.end())) continue;
     if (++wrong <= 3)
       MESSAGE("history:\n", joined(history), "\nOTP:\n", joined({theirs.begin(), differ.second}),
               "\nthen OTP: ", differ.second == theirs.end() ? "nothing" : *differ.second,
