@@ -62,9 +62,11 @@ class traps {
   void look_at_product(const child_plan& child, double starts, const std::string& product) {
     const bool has_actors = std::ranges::any_of(child.children, [](const auto& each) { return !each.is_supervisor; });
     if (!has_actors || child.flags.max_restarts == 0 || starts < few_starts) return;
+    constexpr double countable = 1e15;
+    const std::string result =
+        starts < countable ? " = " + std::to_string(static_cast<std::uint64_t>(starts)) : std::string{};
     problems_.warning(child.at("max_restarts"), "restarts multiply down the tree: a child of " + quote(child.name()) +
-                                                    " may be started " + product + " = " +
-                                                    std::to_string(static_cast<std::uint64_t>(starts)) +
+                                                    " may be started " + product + result +
                                                     " times before the program gives up");
   }
 

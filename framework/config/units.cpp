@@ -141,9 +141,11 @@ std::variant<std::uint64_t, no_quantity> parse_size(std::string_view text) {
   if (const auto* why = std::get_if<no_quantity>(&parsed)) return *why;
   const double bytes = std::get<double>(parsed);
   if (bytes < 0) return no_quantity{"a size is not below 0", ""};
-  if (bytes != std::floor(bytes)) return no_quantity{"a size is a whole number of bytes", ""};
   if (bytes >= 9e18) return no_quantity{"that is more than can be counted", ""};
-  return static_cast<std::uint64_t>(bytes);
+  const double whole = std::round(bytes);
+  const double inexact = 4 * std::numeric_limits<double>::epsilon() * bytes;  // of 1.001 times a million
+  if (std::abs(bytes - whole) > inexact) return no_quantity{"a size is a whole number of bytes", ""};
+  return static_cast<std::uint64_t>(whole);
 }
 
 std::string show_time(double nanoseconds) { return show(nanoseconds, times, "0s"); }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdio>
 #include <ctime>
 #include <type_traits>
@@ -70,6 +71,18 @@ std::string quoted(std::string_view text) {
   return into + "\"";
 }
 
+/// std::to_string writes a decimal comma where the locale has one.
+template <class Number>
+std::string digits_of(Number value) {
+  std::array<char, 400> digits{};
+  char* const end = digits.data() + digits.size();
+  if constexpr (std::is_integral_v<Number>) {
+    return {digits.data(), std::to_chars(digits.data(), end, value).ptr};
+  } else {
+    return {digits.data(), std::to_chars(digits.data(), end, value, std::chars_format::fixed, 6).ptr};
+  }
+}
+
 /// Keys are ours and need no quoting.
 class object {
  public:
@@ -81,8 +94,11 @@ class object {
   template <class Number>
     requires std::is_arithmetic_v<Number>
   object& add(const char* key, Number value) {
-    if constexpr (std::is_same_v<Number, bool>) return raw(key, value ? "true" : "false");
-    return raw(key, std::to_string(value));
+    if constexpr (std::is_same_v<Number, bool>) {
+      return raw(key, value ? "true" : "false");
+    } else {
+      return raw(key, digits_of(value));
+    }
   }
   object& add(const char* key, const std::vector<std::string>& values) {
     std::string list;
