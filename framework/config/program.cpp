@@ -193,6 +193,11 @@ command run_or_check(const wanted& what, bool run, const classes_and_programs& k
 
 }  // namespace
 
+int say_not_run(const error& why) {
+  std::cerr << "troupe: " << why.what() << std::endl;
+  return 1;
+}
+
 command read_command(int argc, const char* const* argv, std::span<const config_class> classes, foreign_maker foreign,
                      const options& how) {
   const std::string name = argc > 0 ? std::filesystem::path(argv[0]).filename().string() : "program";

@@ -129,6 +129,8 @@ struct command {
 };
 command read_command(int argc, const char* const* argv, std::span<const config_class> classes, foreign_maker foreign,
                      const options& how);
+/// Says on standard error why the program could not be run; its exit code.
+int say_not_run(const error& why);
 
 }  // namespace detail
 
@@ -150,10 +152,14 @@ int main(int argc, char** argv, const options& how = {}) {
   const std::vector<detail::config_class> classes{detail::class_of<Actors>()...};
   const detail::command wanted = detail::read_command(argc, argv, classes, detail::foreign_of<Actors...>(), how);
   if (!wanted.tree) return wanted.exit_code;
-  return run<Actors...>(argc, argv, wanted.how, [&](system& sys) {
-    sys.spawn(*wanted.tree);
-    sys.wait();
-  });
+  try {
+    return run<Actors...>(argc, argv, wanted.how, [&](system& sys) {
+      sys.spawn(*wanted.tree);
+      sys.wait();
+    });
+  } catch (const error& why) {
+    return detail::say_not_run(why);
+  }
 }
 
 }  // namespace troupe

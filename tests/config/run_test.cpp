@@ -1,5 +1,8 @@
 #include <signal.h>
 
+#include <future>
+#include <thread>
+
 #include "support/program.hpp"
 
 #include <troupe/main.hpp>
@@ -79,6 +82,23 @@ TEST_CASE("run starts the tree of a file in its order, with its args, and a sign
   CHECK(ended.exit_code == 128 + SIGTERM);
   CHECK(notes() == std::vector<std::string>{"first says hello", "second-1 says you two", "second-2 says you two",
                                             "second-2 stops", "second-1 stops", "first stops"});
+}
+
+TEST_CASE("what keeps the program from running at all is said, and its exit code is 1") {
+  const scratch_file file(two_levels);
+  program running([&] {
+    std::promise<void> over;
+    std::thread other([&] { over.get_future().wait(); });
+    std::string name = "service", run = "run", path = file.path();
+    char* arguments[] = {name.data(), run.data(), path.data(), nullptr};
+    const int code = troupe::main<Doer, Counter>(3, arguments);
+    over.set_value();
+    other.join();
+    return code;
+  });
+  const auto ended = running.wait();
+  CHECK(ended.exit_code == 1);
+  CHECK(ended.log.find("troupe: threads_exist: ") != std::string::npos);
 }
 
 TEST_CASE(
