@@ -32,8 +32,8 @@ constexpr std::uint32_t most_standby = 100;
 
 constexpr auto restarts = std::to_array<std::string_view>({"permanent", "transient", "temporary"});
 constexpr auto restart_others =
-    std::to_array<std::string_view>({"always",    "permanent",  "allways",   "permanent", "forever",
-                                     "permanent", "on",         "permanent", "nevr",      "temporary",
+    std::to_array<std::string_view>({"always",    "permanent",  "forever",
+                                     "permanent", "on",         "permanent",
                                      "tmp",       "temporary",  "temp",      "temporary", "once",
                                      "temporary", "off",        "temporary", "failure",   "transient",
                                      "true",      "permanent",  "yes",       "permanent", "unless_stopped",

@@ -194,7 +194,7 @@ command run_or_check(const wanted& what, bool run, const classes_and_programs& k
 }  // namespace
 
 int say_not_run(const error& why) {
-  std::cerr << "troupe: " << why.what() << std::endl;
+  std::cerr << "troupe: " << one_line(why.what()) << std::endl;
   return 1;
 }
 

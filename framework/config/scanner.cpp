@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 namespace troupe::config {
 
@@ -49,8 +48,6 @@ bool is_control(char32_t code) { return code < 0x20 || code == 0x7F; }
 }  // namespace
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
-bool is_key_letter(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-'; }
-bool is_plain_key(std::string_view text) { return !text.empty() && std::ranges::all_of(text, is_key_letter); }
 
 std::string_view trimmed(std::string_view text) {
   const auto is_space = [](char c) { return is_blank(c) || c == '\r'; };

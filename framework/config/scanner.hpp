@@ -11,9 +11,6 @@
 namespace troupe::config {
 
 bool is_blank(char c);
-/// Of a key without quotes.
-bool is_key_letter(char c);
-bool is_plain_key(std::string_view text);
 std::string_view trimmed(std::string_view text);
 
 /// A text that begins with a quote: behind its last one. One that is not closed ends with its line; after three quotes,

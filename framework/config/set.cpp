@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include <troupe/detail/names.hpp>
-
 #include "config/plan.hpp"
 #include "config/toml.hpp"
 #include "config/words.hpp"
@@ -47,15 +45,9 @@ std::optional<assignment> split(std::string_view set) {
   return std::nullopt;
 }
 
-/// A part of a path, in quotes if it would be more than one without.
-std::string shown(std::string_view part) {
-  const bool plain = part.find_first_of(".=\"'") == part.npos && detail::find_control(part) == part.npos;
-  return plain ? std::string(part) : quote(part);
-}
-
 std::string joined(const std::vector<std::string>& path, std::size_t count) {
   std::string all;
-  for (std::size_t i = 0; i < count; ++i) all += (i == 0 ? "" : ".") + shown(path[i]);
+  for (std::size_t i = 0; i < count; ++i) all += (i == 0 ? "" : ".") + shown_key(path[i]);
   return all;
 }
 
@@ -80,7 +72,7 @@ std::string find_path(const config_value& table, const std::string& path, std::s
   for (const auto& item : children->value.items) {
     const auto* name = item.find("name");
     if (name == nullptr || name->value.is != kind::string) continue;
-    const std::string own = path + ".child." + shown(name->value.text);
+    const std::string own = path + ".child." + shown_key(name->value.text);
     if (is_called(item, wanted)) return own;
     if (const auto below = find_path(item, own, wanted); !below.empty()) return below;
   }
@@ -160,7 +152,7 @@ class setter {
     for (std::size_t next = i + 1; next + 1 < path.size(); ++next) {
       with_points += "." + path[next];
       if (std::ranges::find(names, with_points) == names.end()) continue;
-      return "; did you mean " + joined(path, i) + "." + shown(with_points) + ", in quotes?";
+      return "; did you mean " + joined(path, i) + "." + shown_key(with_points) + ", in quotes?";
     }
     const std::string elsewhere = path_of(path[i]);
     if (!elsewhere.empty()) return "; did you mean " + elsewhere + "?";
@@ -176,7 +168,7 @@ class setter {
   config_value* missing(config_value& from, const std::vector<std::string>& path, std::size_t i) {
     const auto* children = from.find("child");
     const bool is_child = children != nullptr && std::ranges::count(names_in(children->value), path[i]) > 0;
-    const std::string meant = is_child ? joined(path, i) + ".child." + shown(path[i]) : i == 0 ? path_of(path[i]) : "";
+    const std::string meant = is_child ? joined(path, i) + ".child." + shown_key(path[i]) : i == 0 ? path_of(path[i]) : "";
     if (!meant.empty()) {
       problems_.error(at_, quote(path[i]) + " is a child; did you mean " + meant + "?");
       return nullptr;

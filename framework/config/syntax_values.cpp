@@ -138,8 +138,7 @@ void syntax_reader::skip_open_text() {
   }
 }
 
-// -------------------------------------------------------------------------------------------------------- without
-// quotes
+// ------------------------------------------------------------------------------------------------------ without quotes
 
 config_value syntax_reader::read_bare(place missing_at) {
   const auto here = at_.place();

@@ -33,10 +33,7 @@ bool too_deep(std::size_t depth, config_place at, config_problems& problems) {
 
 std::string shown(std::span<const name_part> key) {
   std::string all;
-  for (const auto& part : key) {
-    all += all.empty() ? "" : ".";
-    all += is_plain_key(part.name) && part.name.size() <= 60 ? part.name : quote(part.name);
-  }
+  for (const auto& part : key) all += (all.empty() ? "" : ".") + shown_key(part.name);
   return all;
 }
 

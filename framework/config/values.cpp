@@ -271,6 +271,7 @@ std::optional<std::size_t> config_choice(const config_field& from, std::span<con
   if (from.value.is == kind::string || from.value.is == kind::boolean) {
     meant = config::other_word(written, others);
     if (!meant) meant = config::nearest(written, words);
+    if (!meant) meant = config::near_other_word(written, others);
   }
   from.wrong(config::alternatives(words), meant ? quote(*meant) : "");
   return std::nullopt;

@@ -86,6 +86,13 @@ std::optional<std::string_view> other_word(std::string_view written, std::span<c
   return std::nullopt;
 }
 
+std::optional<std::string_view> near_other_word(std::string_view written, std::span<const std::string_view> pairs) {
+  std::vector<std::string_view> others;
+  for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) others.push_back(pairs[i]);
+  const auto near = nearest(written, others);
+  return near ? other_word(*near, pairs) : std::nullopt;
+}
+
 std::string alternatives(std::span<const std::string_view> words) { return joined(words, true, " or "); }
 std::string listed(std::span<const std::string_view> words) { return joined(words, false, ", "); }
 
@@ -94,11 +101,13 @@ std::size_t letters(std::string_view text) {
       std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
+bool is_key_letter(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-';
+}
+bool is_plain_key(std::string_view text) { return !text.empty() && std::ranges::all_of(text, is_key_letter); }
+
 std::string shown_key(std::string_view key) {
-  const auto is_bare = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-';
-  };
-  return !key.empty() && std::ranges::all_of(key, is_bare) ? std::string(key) : quote(key);
+  return is_plain_key(key) && key.size() <= longest_shown ? std::string(key) : quote(key);
 }
 
 std::string one_line(std::string_view text) {

@@ -17,6 +17,8 @@ std::optional<std::string_view> nearest(std::string_view written, std::span<cons
 
 /// What people write for a word, in pairs: {"always", "permanent", ...}.
 std::optional<std::string_view> other_word(std::string_view written, std::span<const std::string_view> pairs);
+/// The same for what is near enough to such a word.
+std::optional<std::string_view> near_other_word(std::string_view written, std::span<const std::string_view> pairs);
 
 /// `"a", "b" or "c"`
 std::string alternatives(std::span<const std::string_view> words);
@@ -31,6 +33,9 @@ std::string one_line(std::string_view text);
 
 /// As a key is written in TOML.
 std::string shown_key(std::string_view key);
+/// Of a key without quotes.
+bool is_key_letter(char c);
+bool is_plain_key(std::string_view text);
 
 /// The text between double quotes, on one line, cut when it is long; whatever bytes it has.
 std::string quote(std::string_view text);

@@ -45,7 +45,7 @@ TEST_CASE("deep nesting is refused, not followed") {
           repeated("}", 20) + "\n");
 }
 
-TEST_CASE("deep nesting behind a text is seen, also where a repair has taken the text away") {
+TEST_CASE("deep nesting behind a text is seen, also where that text is not closed") {
   const std::string deep = "b" + repeated(".c", 400'000) + " = 1";
   refuses("supervisor = { x = \"\"\"a\"\"\"\", " + deep + " }\n");
   refuses("supervisor = { x = \"a\\\"\", " + deep + " }\n");
