@@ -2,10 +2,14 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <exception>
 #include <fstream>
+#include <thread>
 
 #include "support/program.hpp"
 
@@ -137,6 +141,30 @@ void killer::attack_spawner() {
   if (!tests::pidfd(victim).signal(SIGKILL)) return;
   ++spawner_kills_;
   spawners_.clear();
+}
+
+void while_attacked(killer&& attacker, std::uint64_t kills, const std::function<void()>& work) {
+  std::atomic<bool> over = false;
+  std::thread attack([&] {
+    attacker.rage(0ms, kills, 10min);
+    over = true;
+  });
+  std::exception_ptr thrown;
+  try {
+    while (!over) work();
+  } catch (...) {
+    thrown = std::current_exception();
+  }
+  attack.join();
+  if (thrown) std::rethrow_exception(thrown);
+  EXPECT(attacker.kills() >= kills);
+}
+
+void forbid_core_dumps() {
+  rlimit core{};
+  ::getrlimit(RLIMIT_CORE, &core);
+  core.rlim_cur = 0;
+  ::setrlimit(RLIMIT_CORE, &core);
 }
 
 }  // namespace storm

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <random>
 #include <string>
@@ -63,5 +64,12 @@ class killer {
   unsigned burst_ = 0;                           // attacks that follow without a pause
   std::uint64_t kills_ = 0, stops_ = 0, spawner_kills_ = 0;
 };
+
+/// For a program's main: runs `work` again and again while the killer attacks until there were so many kills, for ten
+/// minutes at most. What `work` throws is thrown when that is over.
+void while_attacked(killer&& attacker, std::uint64_t kills, const std::function<void()>& work);
+
+/// Before a program is started of which thousands will be killed.
+void forbid_core_dumps();
 
 }  // namespace storm

@@ -1,6 +1,5 @@
 #include "storm/storm.hpp"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -228,10 +227,7 @@ std::string outcome::line(const plan& was) const {
 }
 
 outcome run(const plan& what) {
-  rlimit core{};
-  ::getrlimit(RLIMIT_CORE, &core);
-  core.rlim_cur = 0;  // thousands of them
-  ::setrlimit(RLIMIT_CORE, &core);
+  forbid_core_dumps();
   return driver(what).run();
 }
 

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <stdexcept>
-#include <thread>
 
 #include "storm/killer.hpp"
 #include "support/program.hpp"
@@ -23,19 +22,8 @@ struct Effect : endless {
 };
 struct Effects {};
 
-/// Kills the program's workers of these names, so many times, while its main goes on with `work`. Only ever whole
-/// rounds of `work`.
-void while_killed(std::vector<std::string> names, std::uint64_t kills, std::uint64_t seed,
-                  const std::function<void()>& work) {
-  storm::killer killer(::getpid(), std::move(names), {1, 0, 0, 0, 0}, 150, seed);
-  std::atomic<bool> done = false;
-  std::thread thread([&] {
-    killer.rage(0ms, kills, 10min);
-    done = true;
-  });
-  while (!done) work();
-  thread.join();
-  EXPECT_EQ(killer.kills(), kills);
+storm::killer killer_of(std::vector<std::string> names, std::uint64_t seed) {
+  return {::getpid(), std::move(names), {1, 0, 0, 0, 0}, 150, seed};
 }
 
 // ------------------------------------------------------------------------------------------------------------- counter
@@ -55,7 +43,7 @@ void count_under_kills(std::uint64_t kills) {
       [&](troupe::system& sys) {
         auto counter = sys.spawn<Counter>("counter");
         std::uint64_t told = 0;
-        while_killed({"counter"}, kills, 21, [&] {
+        storm::while_attacked(killer_of({"counter"}, 21), kills, [&] {
           for (int i = 0; i < 20; ++i, ++told) counter.tell(Bump{}, 60s);
           sys.poll(100us);
         });
@@ -112,7 +100,7 @@ void divide_under_kills(std::uint64_t kills) {
         auto second = sys.spawn<Divider>("second", Divider::next(third), 3U);
         auto first = sys.spawn<Divider>("first", Divider::next(second), 2U);
         std::uint64_t told = 0;
-        while_killed({"first", "second", "third"}, kills, 22, [&] {
+        storm::while_attacked(killer_of({"first", "second", "third"}, 22), kills, [&] {
           for (int i = 0; i < 10; ++i, ++told) first.tell(Effect{{}, told}, 60s);
           sys.poll(100us);
         });
@@ -171,7 +159,7 @@ void poison_under_kills(std::uint64_t kills) {
         auto effects = sys.spawn<Collector>("effects");
         auto worker = sys.spawn<Worker>("worker", effects);
         std::uint64_t told = 0, poisons = 0;
-        while_killed({"worker"}, kills, 23, [&] {
+        storm::while_attacked(killer_of({"worker"}, 23), kills, [&] {
           worker.tell(Poison{told, 10, poisons % 10}, 60s);
           worker.tell(Job{{}, told, 5}, 60s);
           ++poisons;
