@@ -115,7 +115,7 @@ void loop::serve() {
     }
     if (!stop_) busy = turn_of_messages() || busy;
     if (!downs_.empty() && !stop_) tell_downs();
-    answer_dropped();
+    if (!dropped_.empty()) answer_dropped();
     if (stop_) continue;
     if (!busy) {
       sleep();
