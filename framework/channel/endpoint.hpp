@@ -162,8 +162,8 @@ class endpoint {
                                                  std::optional<os::time_point> until);
   void on_reply(std::uint64_t correlation, detail::reply_handler handler);
   void forget_reply(std::uint64_t correlation) noexcept;
-  /// Runs what on_reply left and is due; true: something ran. Loop thread, or any thread of main.
-  bool run_callbacks(const std::function<void()>& after_each = {});
+  /// Runs one of what on_reply left and is due; false: nothing is. Loop thread, or any thread of main.
+  bool run_callback();
   bool callback_due();
   /// The same, with the mutex held.
   bool has_due() const noexcept { return !due_.empty(); }
