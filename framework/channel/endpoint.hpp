@@ -174,7 +174,7 @@ class endpoint {
   /// The turn's records have become true: hints and rings.
   void announce_turn();
   bool in_turn() const noexcept;
-  /// Whether the open turn has filled a quarter of any lane.
+  /// Whether the open turn has filled a quarter of any lane, or of what the outbox may take.
   bool turn_is_large() const;
   /// Turns cover several records: nothing may wait for an answer in one. Set before the first turn.
   bool long_turns = false;
@@ -359,6 +359,7 @@ class endpoint {
 
   std::atomic<std::uint64_t> turn_{0};  // the open turn's number, 0: none
   std::vector<out_link*> told_;
+  std::uint64_t turn_holds_ = 0;  // bytes of blocks that the open turn's records have taken along
   std::vector<wire::identity_id> unacknowledged_;  // closed during a turn
   std::vector<std::uint64_t> replayed_;            // letters that the turn has told again
 

@@ -190,4 +190,43 @@ TEST_CASE("in a long turn no handler waits for an answer; then goes out with the
   });
 }
 
+struct Load {
+  troupe::payload body;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ar(body);
+  }
+};
+struct Loads : troupe::checkpointed<long> {
+  void on(const Load&) { ++state(); }
+  long on(Total) { return state(); }
+  using handles = troupe::handles<Load, Total>;
+};
+struct Ship {
+  troupe::actor_ref<Loads> to;
+  std::uint64_t bytes = 0;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ar(to, bytes);
+  }
+};
+struct Shipper : troupe::transactional {
+  static constexpr int commit_every = 16;
+  void on(const Ship& m) { m.to.tell(Load{self().payload(m.bytes)}); }
+  int on(Pid) { return ::getpid(); }
+  using handles = troupe::handles<Ship, Pid>;
+};
+
+TEST_CASE("a long turn does not wait for room in the outbox that its own bodies take up") {
+  in_program<Loads, Shipper>(quiet(1), [](troupe::system& sys) {
+    auto to = sys.spawn<Loads>("loads");
+    auto from = sys.spawn<Shipper>({.name = "shipper", .outbox_bytes = 0});
+    freeze(sys, from);
+    for (int i = 0; i < 16; ++i) from.tell(Ship{to, 8 << 20});
+    sys.send_signal(from, SIGCONT);
+    EXPECT(eventually([&] { return to.ask(Total{}).get() == 16L; }));
+    EXPECT_EQ(sys.count().deaths, 0UL);
+  });
+}
+
 }  // namespace
