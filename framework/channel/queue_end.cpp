@@ -61,6 +61,7 @@ bool queue_end::get(std::uint64_t item_type, std::optional<os::time_point> until
 
 void queue_end::become_consumer() {
   const std::uint64_t tag = at_.new_tag();
+  taken_ = static_cast<std::uint32_t>(tag);
   at_.send(wire::frame::queue_take, wire::call{tag, identity()});
   incoming got = at_.await_prompt_answer(tag);
   wire::answer answer{};
@@ -157,6 +158,8 @@ void queue_end::segment_news(incoming& frame) {
 void queue_end::add_lane(incoming& frame) {
   wire::lane lane{};
   if (!frame.take(lane) || frame.fds.size() != 2 || lane.slot >= wire::max_slots) return;
+  // Said before this process had dropped its last handle and taken the queue again: the lane may be gone.
+  if (lane.taken != taken_) return;
   if (!lane_reader::plausible(lane.offset, lane.ring_bytes)) return;
   std::shared_ptr<peer_memory> memory;
   {
