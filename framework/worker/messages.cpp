@@ -115,7 +115,7 @@ void loop::handle_in_turn(channel::inbound& lane, const channel::record& record)
   invoke(lane, record);
   mailbox_.pass(lane, record);
   open_ = &lane;
-  if (++covered_ >= type_.commit_every || goes_alone(lane, record) || endpoint_.turn_is_large()) close_turn();
+  if (++covered_ >= type_.commit_every || goes_alone(lane, record) || endpoint_.turn_is_full()) close_turn();
 }
 
 void loop::begin_turn() {

@@ -229,4 +229,44 @@ TEST_CASE("a long turn does not wait for room in the outbox that its own bodies 
   });
 }
 
+struct Parcel {
+  troupe::pipe_writer<int> end;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ar(end);
+  }
+};
+struct Addressee : troupe::actor {
+  void on(Parcel m) { m.end.send(7); }
+  using handles = troupe::handles<Parcel>;
+};
+struct Delivery {
+  troupe::actor_ref<Addressee> to;
+  troupe::pipe_writer<int> end;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ar(to, end);
+  }
+};
+struct Courier : troupe::transactional {
+  static constexpr int commit_every = 16;
+  void on(Delivery m) { m.to.tell(Parcel{std::move(m.end)}); }
+  void on(Poison) { std::abort(); }
+  int on(Pid) { return ::getpid(); }
+  using handles = troupe::handles<Delivery, Poison, Pid>;
+};
+
+TEST_CASE("the end of a pipe that one message hands over is not lost with a later message of a long turn") {
+  in_program<Addressee, Courier>(quiet(5), [](troupe::system& sys) {
+    auto to = sys.spawn<Addressee>("addressee");
+    auto courier = sys.spawn<Courier>("courier");
+    auto [reader, writer] = troupe::pipe<int>();
+    freeze(sys, courier);
+    courier.tell(Delivery{to, std::move(writer)});
+    courier.tell(Poison{});
+    sys.send_signal(courier, SIGCONT);
+    EXPECT_EQ(reader.recv(10s).value_or(0), 7);
+  });
+}
+
 }  // namespace
