@@ -41,6 +41,9 @@ struct Lie {
 struct Once {
   static constexpr auto delivery = troupe::drop{};
 };
+struct TriedOnce {
+  static constexpr auto delivery = troupe::redeliver{1};
+};
 struct Wait : About {};
 struct Passed {};
 struct Saves {};
@@ -70,6 +73,10 @@ struct Passer : troupe::checkpointed<Progress> {
     note("once");
     std::abort();
   }
+  void on(TriedOnce) {
+    note("tried");
+    std::abort();
+  }
   std::string on(Wait m) {
     m.to.ask(Total{}).then([](const troupe::expected<long>& got) { note("then " + std::to_string(got.value_or(-1))); });
     return std::string(troupe::name(error_of([&] { return m.to.ask(Total{}).get(); }).code()));
@@ -77,7 +84,7 @@ struct Passer : troupe::checkpointed<Progress> {
   long on(Passed) { return state().passed; }
   long on(Saves) { return Progress::written; }
   int on(Pid) { return ::getpid(); }
-  using handles = troupe::handles<Pass, Poison, Lie, Once, Wait, Passed, Saves, Pid>;
+  using handles = troupe::handles<Pass, Poison, Lie, Once, TriedOnce, Wait, Passed, Saves, Pid>;
 };
 
 struct both {
@@ -179,6 +186,20 @@ TEST_CASE("what is handled once at most is not handled again because it shared a
     EXPECT_EQ(of.passer.ask(Passed{}, 20s).get(), 10L);
     EXPECT_EQ(notes(), std::vector<std::string>{"once"});
     EXPECT_EQ(sys.count().deaths, 1UL);
+  });
+}
+
+TEST_CASE("what may be tried once is tried once, also in the middle of what a turn could cover") {
+  in_program<Sums, Passer>(quiet(100), [](troupe::system& sys) {
+    const both of(sys);
+    freeze(sys, of.passer);
+    of.pass(5);
+    of.passer.tell(TriedOnce{});
+    of.pass(5);
+    sys.send_signal(of.passer, SIGCONT);
+    EXPECT_EQ(of.passer.ask(Passed{}, 20s).get(), 10L);
+    EXPECT_EQ(notes(), std::vector<std::string>{"tried"});
+    EXPECT_EQ(sys.count().dead_letters, 1UL);
   });
 }
 
