@@ -155,8 +155,23 @@ TEST_CASE("poison in the middle of a long turn is found: it alone is quarantined
     EXPECT_EQ(of.passer.ask(Passed{}, 20s).get(), 14L);
     EXPECT(eventually([&] { return of.sums.ask(Total{}).get() == 14L; }));
     EXPECT(always([&] { return of.sums.ask(Total{}).get() == 14L; }, 20ms));
-    // The attempt inside the longer turn does not count.
-    EXPECT_EQ(sys.count().deaths, 4UL);
+    EXPECT_EQ(sys.count().deaths, 3UL);
+  });
+}
+
+TEST_CASE("poison in the middle of a long turn costs one restart, and each of its attempts counts") {
+  in_program<Sums, Passer>(quiet(1), [](troupe::system& sys) {
+    const both of(sys);
+    freeze(sys, of.passer);
+    of.pass(5);
+    of.passer.tell(Poison{});
+    of.pass(5);
+    sys.send_signal(of.passer, SIGCONT);
+    EXPECT(eventually([&] { return sys.count().dead_letters == 1; }));
+    EXPECT_EQ(of.passer.ask(Passed{}, 20s).get(), 10L);
+    const auto letter = sys.dead_letters().list().at(0);
+    EXPECT_EQ(letter.attempts, 3U);
+    EXPECT_EQ(letter.deaths.size(), 3UL);
   });
 }
 
