@@ -174,9 +174,10 @@ class endpoint {
   /// The turn's records have become true: hints and rings.
   void announce_turn();
   bool in_turn() const noexcept;
-  /// Whether the open turn is to cover no more: it has filled a quarter of any lane, or of what the outbox may take, or
-  /// has taken or handed on a descriptor or a queue, which would not be there a second time.
+  /// Whether the open turn is to cover no more: turn_took, or a quarter of any lane or of the outbox is filled.
   bool turn_is_full() const;
+  /// The open turn has taken or handed on what would not be there a second time. Set inside a turn.
+  bool turn_took = false;
   /// Turns cover several records: nothing may wait for an answer in one. Set before the first turn.
   bool long_turns = false;
 
@@ -360,8 +361,7 @@ class endpoint {
 
   std::atomic<std::uint64_t> turn_{0};  // the open turn's number, 0: none
   std::vector<out_link*> told_;
-  std::uint64_t turn_holds_ = 0;   // bytes of blocks that the open turn's records have taken along
-  bool turn_hands_over_ = false;  // it has deposited or withdrawn something
+  std::uint64_t turn_holds_ = 0;  // bytes of blocks that the open turn's records have taken along
   std::vector<wire::identity_id> unacknowledged_;  // closed during a turn
   std::vector<std::uint64_t> replayed_;            // letters that the turn has told again
 

@@ -237,11 +237,11 @@ void endpoint::begin_turn() {
   this_thread_has_turn = true;
   turn_ = out_header().turn.load(std::memory_order_relaxed) + 1;
   turn_holds_ = 0;
-  turn_hands_over_ = false;
+  turn_took = false;
 }
 
 bool endpoint::turn_is_full() const {
-  if (turn_hands_over_ || turn_holds_ >= wire::outbox_bytes / 4 + parts_.outbox_bytes / 4) return true;
+  if (turn_took || turn_holds_ >= wire::outbox_bytes / 4 + parts_.outbox_bytes / 4) return true;
   return std::any_of(told_.begin(), told_.end(), [](const out_link* link) {
     return link->lane.tail() - link->turn_began >= link->ring_bytes / 4;
   });

@@ -102,6 +102,7 @@ void queue_end::deliver(inbound& lane, const record& item, std::uint64_t item_ty
     const record& item;
   } const whatever_it_is{*mailbox_, lane, item};
   mailbox_->start(lane, item);
+  if (at_.in_turn()) at_.turn_took = true;
   if (item.header.message != item_type) throw error(errc::corrupt, "an item of another type was put into the queue");
   const auto while_it_is_read = lane.memory->hold(item);
   detail::reader from(item.body.data(), item.body.size());

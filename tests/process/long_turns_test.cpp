@@ -305,4 +305,33 @@ TEST_CASE("the end of a pipe that one message hands over is not lost with a late
   });
 }
 
+struct Fetch {
+  troupe::queue<int> from;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ar(from);
+  }
+};
+struct Fetcher : troupe::checkpointed<int> {
+  static constexpr int commit_every = 16;
+  void on(const Fetch& m) { state() += m.from.get(1s).value_or(0); }
+  void on(Poison) { std::abort(); }
+  int on(Total) { return state(); }
+  int on(Pid) { return ::getpid(); }
+  using handles = troupe::handles<Fetch, Poison, Total, Pid>;
+};
+
+TEST_CASE("the item of a queue that one message has got is not lost with a later message of a long turn") {
+  in_program<Fetcher>(quiet(5), [](troupe::system& sys) {
+    auto items = troupe::queue<int>::make();
+    auto fetcher = sys.spawn<Fetcher>("fetcher");
+    items.put(7);
+    freeze(sys, fetcher);
+    fetcher.tell(Fetch{items});
+    fetcher.tell(Poison{});
+    sys.send_signal(fetcher, SIGCONT);
+    EXPECT_EQ(fetcher.ask(Total{}, 20s).get(), 7);
+  });
+}
+
 }  // namespace
