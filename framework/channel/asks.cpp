@@ -170,14 +170,13 @@ void endpoint::forget_reply(std::uint64_t correlation) noexcept {
   asks_.erase(correlation);
 }
 
-bool endpoint::run_callbacks(const std::function<void()>& after_each) {
-  bool ran = false;
+bool endpoint::run_callback() {
   for (;;) {
     detail::reply_handler handler;
     std::optional<expected<detail::reply_bytes>> result;
     {
       const std::lock_guard lock(mutex_);
-      if (due_.empty()) return ran;
+      if (due_.empty()) return false;
       auto node = asks_.extract(due_.front());
       due_.pop_front();
       callbacks_.fetch_sub(1, std::memory_order_relaxed);
@@ -186,8 +185,7 @@ bool endpoint::run_callbacks(const std::function<void()>& after_each) {
       result = std::move(node.mapped().result);
     }
     handler(std::move(*result));
-    if (after_each) after_each();
-    ran = true;
+    return true;
   }
 }
 

@@ -109,6 +109,7 @@ incoming endpoint::await_prompt_answer(std::uint64_t tag) {
 }
 
 void endpoint::deposit(const detail::enclosure& what, wire::identity_id to, std::uint64_t position, std::uint64_t tag) {
+  if (in_turn()) turn_took = true;
   const wire::deposit body{what.number, to, position, tag, what.queue};
   if (!what.descriptor) return send(wire::frame::deposit, body);
   const int fds[] = {what.descriptor()};
@@ -117,6 +118,7 @@ void endpoint::deposit(const detail::enclosure& what, wire::identity_id to, std:
 }
 
 os::fd endpoint::withdraw(detail::fd_token token) {
+  if (in_turn()) turn_took = true;
   const std::uint64_t tag = new_tag();
   send(wire::frame::withdraw, wire::token{tag, token.from, token.number});
   incoming got = await_prompt_answer(tag);

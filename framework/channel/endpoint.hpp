@@ -162,8 +162,8 @@ class endpoint {
                                                  std::optional<os::time_point> until);
   void on_reply(std::uint64_t correlation, detail::reply_handler handler);
   void forget_reply(std::uint64_t correlation) noexcept;
-  /// Runs what on_reply left and is due; true: something ran. Loop thread, or any thread of main.
-  bool run_callbacks(const std::function<void()>& after_each = {});
+  /// Runs one of what on_reply left and is due; false: nothing is. Loop thread, or any thread of main.
+  bool run_callback();
   bool callback_due();
   /// The same, with the mutex held.
   bool has_due() const noexcept { return !due_.empty(); }
@@ -174,8 +174,10 @@ class endpoint {
   /// The turn's records have become true: hints and rings.
   void announce_turn();
   bool in_turn() const noexcept;
-  /// Whether the open turn has filled a quarter of any lane.
-  bool turn_is_large() const;
+  /// Whether the open turn is to cover no more: turn_took, or a quarter of any lane or of the outbox is filled.
+  bool turn_is_full() const;
+  /// The open turn has taken or handed on what would not be there a second time. Set inside a turn.
+  bool turn_took = false;
   /// Turns cover several records: nothing may wait for an answer in one. Set before the first turn.
   bool long_turns = false;
 
@@ -359,6 +361,7 @@ class endpoint {
 
   std::atomic<std::uint64_t> turn_{0};  // the open turn's number, 0: none
   std::vector<out_link*> told_;
+  std::uint64_t turn_holds_ = 0;  // bytes of blocks that the open turn's records have taken along
   std::vector<wire::identity_id> unacknowledged_;  // closed during a turn
   std::vector<std::uint64_t> replayed_;            // letters that the turn has told again
 

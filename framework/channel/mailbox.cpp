@@ -29,6 +29,7 @@ void mailbox::add(const wire::lane& announced, std::shared_ptr<peer_memory> memo
       .doorbell = std::move(doorbell),
       .reply_pipe = {}});
   const std::uint64_t mark = cursor(announced.slot).mark.load(std::memory_order_relaxed);
+  lane->inherited_mark = mark;
   if (wire::attempts_of(mark) > 0) lane->careful_until = wire::position_of(mark);
   for (const auto& other : lanes_) lane->predecessors += other.lane->sender == announced.sender ? 1U : 0U;
   lanes_.push_back({announced.slot, hint(announced.slot), 0, true, std::move(lane)});
@@ -159,7 +160,10 @@ unsigned mailbox::start(const inbound& lane, const record& started, bool first) 
   if (first && words.head.load(std::memory_order_relaxed) != started.position) {
     words.head.store(started.position, std::memory_order_release);
   }
-  const std::uint64_t mark = wire::next_mark(words.mark.load(std::memory_order_relaxed), started.position);
+  const std::uint64_t last = words.mark.load(std::memory_order_relaxed);
+  // What was tried within a longer turn comes again after those before it, whose marks take the place of its own.
+  const bool known = wire::attempts_of(wire::next_mark(last, started.position)) > 1;
+  const std::uint64_t mark = wire::next_mark(known ? last : lane.inherited_mark, started.position);
   words.mark.store(mark, std::memory_order_release);
   return wire::attempts_of(mark);
 }

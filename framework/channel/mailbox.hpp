@@ -29,6 +29,7 @@ struct inbound {
   bool broken = false;      ///< holds bytes that are no record: never read again
   bool finished = false;    ///< dead and drained; in mailbox::drained
   std::uint32_t room_told = 0;    ///< the sender's wait for room that has been answered with a ring
+  std::uint64_t inherited_mark = 0;  ///< when the lane was announced: of an earlier incarnation's last start
   std::uint64_t careful_until = 0;  ///< an earlier incarnation died over the record here: it and those before it go alone
   bool uncommitted = false;       ///< the record at the head waits for its turn
   bool waiting_for_pipe = false;  ///< a request within its deadline is at the head, and its reply pipe has not come

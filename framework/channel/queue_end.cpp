@@ -61,6 +61,7 @@ bool queue_end::get(std::uint64_t item_type, std::optional<os::time_point> until
 
 void queue_end::become_consumer() {
   const std::uint64_t tag = at_.new_tag();
+  taken_ = static_cast<std::uint32_t>(tag);
   at_.send(wire::frame::queue_take, wire::call{tag, identity()});
   incoming got = at_.await_prompt_answer(tag);
   wire::answer answer{};
@@ -101,6 +102,7 @@ void queue_end::deliver(inbound& lane, const record& item, std::uint64_t item_ty
     const record& item;
   } const whatever_it_is{*mailbox_, lane, item};
   mailbox_->start(lane, item);
+  if (at_.in_turn()) at_.turn_took = true;
   if (item.header.message != item_type) throw error(errc::corrupt, "an item of another type was put into the queue");
   const auto while_it_is_read = lane.memory->hold(item);
   detail::reader from(item.body.data(), item.body.size());
@@ -157,6 +159,8 @@ void queue_end::segment_news(incoming& frame) {
 void queue_end::add_lane(incoming& frame) {
   wire::lane lane{};
   if (!frame.take(lane) || frame.fds.size() != 2 || lane.slot >= wire::max_slots) return;
+  // Said before this process had dropped its last handle and taken the queue again: the lane may be gone.
+  if (lane.taken != taken_) return;
   if (!lane_reader::plausible(lane.offset, lane.ring_bytes)) return;
   std::shared_ptr<peer_memory> memory;
   {

@@ -50,6 +50,7 @@ class queue_end {
   // Held while a thread waits for an item; recursive, since callbacks may run in that wait.
   std::recursive_timed_mutex getting_;
   std::optional<mailbox> mailbox_;
+  std::uint32_t taken_ = 0;  // low bits of the tag with which the queue was taken
   std::uint64_t gets_ = 0;
 };
 

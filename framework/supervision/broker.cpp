@@ -318,7 +318,7 @@ void control::announce(identity& to, in_lane& lane) {
   lane.announced = true;
   send(*to.consumer, wire::frame::lane,
        wire::lane{to.id, lane.sender, lane.memory->incarnation, lane.offset, lane.start, lane.ring_bytes, lane.slot,
-                  lane.memory->dead ? 1U : 0U, 0},
+                  lane.memory->dead ? 1U : 0U, to.taken},
        {}, {lane.memory_fd, opened(lane.doorbell, os::opening::write)});
   for (const auto number : lane.used_segments) {
     hand_segment(*to.consumer, lane.memory->incarnation, *lane.segments, number, to.id, lane.slot);

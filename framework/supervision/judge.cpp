@@ -87,8 +87,9 @@ std::vector<judged_record> judge(identity& of, const witness& before_it_goes) {
   if (of.type == nullptr) return judged;
   for (const auto& lane : of.lanes) {
     const auto started = in_hand_of(of, *lane);
+    // One that is finished, too: a turn that covers several may come back to a mark from before it.
+    of.judged[lane->slot] = of.slot(lane->slot).mark.load(std::memory_order_seq_cst);
     if (!started) continue;
-    of.judged[lane->slot] = started->mark;
     channel::record record;
     if (!find_record(of, *lane, started->position, record)) continue;
     judged_record found = describe(of, *lane, record, wire::attempts_of(started->mark));

@@ -213,7 +213,7 @@ void letters::make_room(std::uint64_t bytes) {
   const std::uint64_t to_end = ring_bytes_ - offset_of(now_.end);
   const std::uint64_t needed = bytes + (to_end < bytes ? to_end : 0);
   extent next = now_;
-  while (next.end + needed - next.first > ring_bytes_ || entries_.size() >= most_) drop_oldest(next);
+  while (next.end + needed - next.first > ring_bytes_ || entries_.size() - erased_ >= most_) drop_oldest(next);
   if (next.first != now_.first) publish(next);
 }
 

@@ -60,7 +60,7 @@ struct letter {
 /// hold, except that an append which makes room does that first. Whoever makes a `letters` of the same memory again
 /// goes on with what is there.
 ///
-/// Invariants: first <= end <= first + ring; total = kept + evicted + purged; at most `most` letters in the ring.
+/// Invariants: first <= end <= first + ring; total = kept + evicted + purged; at most `most` letters are kept.
 class letters {
  public:
   static constexpr std::uint64_t most_outbox = 64 * 1024;

@@ -130,6 +130,7 @@ void control::on_queue_take(life& who, const wire::call& wanted) {
   if (its == nullptr || !its->is_queue || its->closed) return refuse(wire::status::closed);
   if (its->consumer != nullptr && its->consumer != &who) return refuse(wire::status::refused);
   its->consumer = &who;
+  its->taken = static_cast<std::uint32_t>(wanted.tag);
   for (auto& lane : its->lanes) announce(*its, *lane);
   send(who, wire::frame::queue_taken, wire::answer{wanted.tag, its->id, 0, wire::status::ok, 0}, {},
        {its->cursor_fd, its->hint_fd, for_owner(its->doorbell)});

@@ -169,7 +169,8 @@ void program::note(channel::incoming&& frame) {
 }
 
 bool program::run_between() {
-  bool ran = endpoint_->run_callbacks();
+  bool ran = false;
+  while (endpoint_->run_callback()) ran = true;
   for (;;) {
     std::optional<down> next;
     std::function<void(const down&)> handler;

@@ -200,6 +200,7 @@ struct identity {
   bool forgotten = false;
   bool has_run = false;  // at least one process has been let go
   std::map<wire::incarnation_id, std::uint32_t> holders;  // of a queue: the processes with a handle, and how many
+  std::uint32_t taken = 0;         // of a queue: its consumer's call, for the lanes that it is told of
   wire::incarnation_id owner = 0;  // of a process or a queue: who made it
   std::uint64_t tag = 0;           // of a process: its owner's call
 

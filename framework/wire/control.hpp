@@ -165,7 +165,7 @@ struct lane {
   std::uint32_t ring_bytes;
   std::uint32_t slot;
   std::uint32_t dead;  ///< 1: the tail is final already
-  std::uint32_t reserved;
+  std::uint32_t taken;  ///< of a queue: low bits of the tag with which its consumer took it; else 0
 };
 struct reply_end { identity_id asker; incarnation_id incarnation; std::uint32_t slot; std::uint32_t reserved; };
 struct link { identity_id callee; incarnation_id incarnation; };

@@ -101,14 +101,7 @@ void loop::serve() {
     if (retire_) retire_when_quiet();
     if (stop_) end();
     bool busy = turn_of_timers();
-    if (endpoint_.callbacks_pending() && !stop_) {
-      if (type_.works_in == detail::turns::none) {
-        busy = endpoint_.run_callbacks([this] { aside_ended(); }) || busy;
-      } else if (endpoint_.callback_due()) {
-        in_turn([&] { endpoint_.run_callbacks([this] { aside_ended(); }); });
-        busy = true;
-      }
-    }
+    if (endpoint_.callbacks_pending() && !stop_) busy = turn_of_callbacks() || busy;
     if (watches_.any_due() && !stop_) {
       watches_.run([this](const auto& handler) { in_turn(handler); });
       busy = true;
@@ -164,6 +157,13 @@ bool loop::turn_of_timers() {
     entry->invoke(*actor_, from, decoded);
   }, due->id);
   return true;
+}
+
+/// All that are due. Each is a turn of its own: together they might tell more than a lane holds.
+bool loop::turn_of_callbacks() {
+  bool ran = false;
+  for (; endpoint_.callback_due() && !stop_; ran = true) in_turn([this] { endpoint_.run_callback(); });
+  return ran;
 }
 
 void loop::sleep() {

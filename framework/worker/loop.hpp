@@ -65,6 +65,7 @@ class loop final : public detail::worker_context {
   bool turn_of_messages();
   void put_away_lanes(channel::inbound*& next);
   bool turn_of_timers();
+  bool turn_of_callbacks();
   void sleep();
   bool attention() const noexcept;
   bool something_came();

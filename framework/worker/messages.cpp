@@ -115,7 +115,7 @@ void loop::handle_in_turn(channel::inbound& lane, const channel::record& record)
   invoke(lane, record);
   mailbox_.pass(lane, record);
   open_ = &lane;
-  if (++covered_ >= type_.commit_every || goes_alone(lane, record) || endpoint_.turn_is_large()) close_turn();
+  if (++covered_ >= type_.commit_every || goes_alone(lane, record) || endpoint_.turn_is_full()) close_turn();
 }
 
 void loop::begin_turn() {
@@ -126,8 +126,9 @@ void loop::begin_turn() {
 /// Whether this record's turn covers no other: a request, since its verdict rests on the head; what is handled once at
 /// most, since nothing before it may be handled again with it; and what an earlier incarnation may have died of.
 bool loop::goes_alone(const channel::inbound& lane, const channel::record& record) const {
-  return record.header.kind == wire::record_kind::request || record.position <= lane.careful_until ||
-         type_.judge(record.header.message, false).policy.how == delivery::kind::drop;
+  if (record.header.kind == wire::record_kind::request || record.position <= lane.careful_until) return true;
+  const delivery policy = type_.judge(record.header.message, false).policy;
+  return policy.how == delivery::kind::drop || policy.limit <= 1;
 }
 
 /// Commits what the open turn covers, if there is one.

@@ -1,3 +1,6 @@
+#include <poll.h>
+#include <unistd.h>
+
 #include <array>
 #include <thread>
 
@@ -62,6 +65,40 @@ struct Holder : troupe::actor {
   void on(Abort) { ::_exit(1); }
   using handles = troupe::handles<Use, Put, Next, Abort>;
   number_queue q;
+};
+
+enum word : std::size_t { first_taken = 10, stalls, drop_it, dropped, take_it };
+
+void until(word which) {
+  while (total(which) == 0) ::poll(nullptr, 0, 1);  // tidy: allow sleep, because it must not be served meanwhile
+}
+void get_twice(troupe::queue<Use> jobs) {
+  {
+    const Use job = jobs.get();
+    note("got " + std::to_string(job.q.get()));
+    set(first_taken, 1);
+    until(drop_it);
+  }
+  set(dropped, 1);
+  until(take_it);
+  for (const Use job = jobs.get();;) note("got " + std::to_string(job.q.get()));
+}
+
+struct Stall : Use {
+  static constexpr auto delivery = troupe::drop{};
+};
+struct Staller : troupe::transactional {
+  /// Puts what nobody will see, since the turn does not end.
+  void on(const Stall& m) {
+    m.q.put(99);
+    set(stalls, 1);
+    for (;;) ::pause();
+  }
+  int on(const Use& m) {
+    m.q.put(7);
+    return 7;
+  }
+  using handles = troupe::handles<Stall, int(Use)>;
 };
 
 std::vector<int> drain(const number_queue& q, std::chrono::milliseconds patience = 100ms) {
@@ -226,6 +263,32 @@ TEST_CASE("actors put and get; a queue is an argument or a message; it outlives 
     consumer.tell(Abort{});
     producer.tell(Put{3});
     EXPECT_EQ(consumer.ask(Next{}).get(), 3);
+  });
+}
+
+TEST_CASE("a consumer that drops the queue and takes it again hears of no lane that has gone meanwhile") {
+  in_program<Holder, Staller>(quiet(10), [](troupe::system& sys) {
+    auto q = number_queue::make();
+    auto jobs = troupe::queue<Use>::make();
+    auto other = sys.spawn<Holder>("other", q);
+    auto stalled = sys.spawn<Staller>("stalled");
+    other.tell(Put{1});
+    jobs.put(Use{q});
+    jobs.put(Use{q});
+    troupe::process consumer(get_twice, jobs);
+    EXPECT(eventually([] { return total(first_taken) == 1; }));
+    stalled.tell(Stall{q});
+    EXPECT(eventually([] { return total(stalls) == 1; }));
+    set(drop_it, 1);
+    EXPECT(eventually([] { return total(dropped) == 1; }));
+    for (int i = 0; i < 4; ++i) sys.find<Holder>("other");  // by then the supervisor has heard of it
+    // Both leave an empty lane. The next one is the one that was freed last, so the other stays free.
+    crash(sys, stalled);
+    crash(sys, other);
+    stalled.ask(Use{q}).get();
+    set(take_it, 1);
+    EXPECT(eventually([] { return noted("got 7"); }));
+    consumer.kill();
   });
 }
 

@@ -335,4 +335,43 @@ TEST_CASE("a turn waits for room that records of the turn before it take up") {
   });
 }
 
+struct Collect {
+  recorder from;
+  troupe::actor_ref<Collector> to;
+  int answers = 0;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ar(from, to, answers);
+  }
+};
+struct Linger {};
+/// Tells of each answer that it gets.
+struct Asker : troupe::transactional {
+  void on(const Collect& m) {
+    for (int i = 0; i < m.answers; ++i) {
+      m.from.ask(Pid{}).then([to = m.to](const troupe::expected<int>&) { to.tell(Bulk{std::string(100, 'b')}); });
+    }
+  }
+  void on(Linger) {
+    set(5, 1);
+    while (total(6) == 0) ::poll(nullptr, 0, 1);
+  }
+  using handles = troupe::handles<Collect, Linger>;
+};
+
+TEST_CASE("answers that are there together are taken in turns of their own: together they may tell more than a lane holds") {
+  in_program<Collector, Asker, Recorder>(quiet(1), [](troupe::system& sys) {
+    auto to = sys.spawn<Collector>({.name = "collector", .lane_bytes = 4096});
+    auto from = sys.spawn<Recorder>("recorder");
+    auto asker = sys.spawn<Asker>("asker");
+    asker.tell(Collect{from, to, 100});
+    asker.tell(Linger{});
+    EXPECT(eventually([] { return total(5) == 1; }));
+    EXPECT(eventually([&] { return state_of(pid_of(from)) == 'S'; }));  // it has answered all
+    set(6, 1);
+    EXPECT(eventually([&] { return to.ask(Numbers{}).get() == 100; }));
+    EXPECT_EQ(sys.count().deaths, 0UL);
+  });
+}
+
 }  // namespace

@@ -217,6 +217,23 @@ TEST_CASE("each start of a record is judged once, also when attempts no longer c
   CHECK(s.head() == 0);
 }
 
+TEST_CASE("a start in a longer turn is judged although an earlier one was, which another start has taken the mark of") {
+  scene s;
+  s.type.commit_every = 8;
+  out_memory from;
+  auto lane = s.join(0, from);
+  for (int i = 0; i < 3; ++i) REQUIRE(put(lane, {usual, 0}));
+  const std::uint64_t last = wire::mark_of(2 * 32, 1);
+  s.of.slot(0).mark = last;
+  REQUIRE(fates(judge(s.of)) == whats{fate::redeliver});
+  s.of.slot(0).mark = wire::mark_of(0, 1);  // its successor dies when it has finished the first
+  s.of.slot(0).head = 32;
+  REQUIRE(judge(s.of).empty());
+  s.of.slot(0).mark = last;
+  CHECK(fates(judge(s.of)) == whats{fate::redeliver});
+  CHECK(judge(s.of).empty());
+}
+
 TEST_CASE("a quarantined record is passed once: judging again does not pass the next") {
   scene s;
   out_memory from;

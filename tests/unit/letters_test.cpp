@@ -317,6 +317,18 @@ TEST_CASE("letters that are purged in the middle and then pushed out are not cou
   CHECK(here.reader().count().purged == 1);
 }
 
+TEST_CASE("a letter does not make room for others while those that are kept are few") {
+  post here(small, 3);
+  keep(*here.box, 8);
+  for (std::uint64_t i = 2; i <= 20; ++i) {
+    keep(*here.box, i * 8);
+    if (i > 2) CHECK(here.box->erase(i - 1));
+  }
+  CHECK(here.seen() == numbers{1, 20});
+  CHECK(here.box->count().evicted == 0);
+  CHECK(here.reader().count().purged == 18);
+}
+
 TEST_CASE("whoever takes the memory over goes on with what is there") {
   post here;
   for (std::uint64_t i = 1; i <= 50; ++i) keep(*here.box, i * 8, 3000);

@@ -149,7 +149,8 @@ class worker {
     os::packet packet;
     while (os::receive_packet(supervisor_, buffer, packet) == os::io::done) {
     }
-    endpoint_.run_callbacks();
+    while (endpoint_.run_callback()) {
+    }
   }
 
   os::fd supervisor_;
