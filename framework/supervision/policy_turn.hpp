@@ -104,6 +104,7 @@ class turn {
   void take_reload(const reload& wanted);
   std::string wrong_with_reload(const reload& wanted);
   void replace_children(const std::vector<child_def>& with);
+  static void change_rules(child& c, const child_rules& with);
 
   // policy.cpp: actions, the list of children
   /// In place: moving a variant makes g++ 12 warn of members that it believes uninitialized.

@@ -222,11 +222,14 @@ TEST_CASE("code_change_simple_map: the template may change, but there has to be 
 
     top.reload(simple(spec("kid", restart::temporary)));
     EXPECT_EQ(incarnation(top, "child-1"), before);
+    EXPECT(top.get_childspec("child-1").restart == restart::temporary);
     const auto second = top.start<Kid>();
     EXPECT(top.get_childspec("kid-2").restart == restart::temporary);
     second.tell(End{ending::abort});
     EXPECT(is_gone(top, "kid-2"));
     EXPECT_EQ(counts(top), numbers({1, 1, 0, 1}));
+    kid(sys, "child-1").tell(End{ending::abort});
+    EXPECT(is_gone(top, "child-1"));
   });
 }
 
