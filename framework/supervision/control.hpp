@@ -262,7 +262,7 @@ class control final : public executor {
   void give_memory(identity& its, std::span<const std::byte> arguments);
   void give_arguments(identity& its, std::span<const std::byte> arguments);
   void claim_deposits(wire::incarnation_id from, std::uint64_t tag, wire::identity_id to);
-  void drop_arguments(policy::child_id id);
+  void drop_arguments(const policy::child_def& started);
   supervisor_id parent_of(policy::child_id id);
   bool is_spawned(policy::child_id id);
   void make_room(newcomer its, policy::child_id by);
@@ -287,6 +287,7 @@ class control final : public executor {
   void reload_again(const renewal& its);
   void unclaim_deposits(const child_plan& planned);
   void renew(identity& which, const child_spec& with);
+  void renew_from(child_spec from_template, identity& which);
   void renew_child(const renewal& its, const branch& of, const detail::tree_child& described);
 
   // watching.cpp: workers that hang

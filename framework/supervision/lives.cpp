@@ -81,6 +81,8 @@ void control::start_life(identity& of) {
 
 /// Asks for a process. Throws error(errc::os).
 void control::bear(identity& of, bool spare) {
+  // When a temporary child that a reload has made another was to get them back, there was no memory.
+  if (!of.arguments_fd) throw error(errc::os, "the arguments of " + of.name + " are not kept any more");
   auto who = std::make_unique<life>();
   who->id = next_number_++;
   who->of = &of;

@@ -81,7 +81,7 @@ void control::start_planned(const call& from, supervisor_id under, child_plan pl
       const bool known = got.what == policy::result::ok || got.what == policy::result::ignored ||
                          got.what == policy::result::start_failed || got.begun;
       if (!known) take_back(planned);
-      if (got.what == policy::result::ok) drop_arguments(planned.def.id);
+      if (got.what == policy::result::ok) drop_arguments(planned.def);
       child_answered(from, planned, got);
     });
   };
@@ -127,10 +127,11 @@ void control::claim_deposits(wire::incarnation_id from, std::uint64_t tag, wire:
   }
 }
 
-/// A temporary child that has been up is never started again (OTP 5.9).
-void control::drop_arguments(policy::child_id id) {
-  identity* its = find_identity(id);
-  if (its != nullptr && its->spec.restart == restart::temporary) its->arguments_fd.reset();
+/// A temporary child that has been up is never started again (OTP 5.9), unless a reload has come between.
+void control::drop_arguments(const policy::child_def& started) {
+  identity* its = find_identity(started.id);
+  const bool still = its != nullptr && its->spec.restart == restart::temporary;
+  if (still && started.rules.restart == restart::temporary) its->arguments_fd.reset();
 }
 
 void control::give_arguments(identity& its, std::span<const std::byte> arguments) {

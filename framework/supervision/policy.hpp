@@ -175,7 +175,8 @@ struct delete_child {
 /// that is known gets the new rules and keeps its process; a new one is added and not started; one that is not named
 /// stays, at the end of the order. ok; bad_spec: nothing has changed; not_found: nothing has changed, and one that should be
 /// known has been forgotten. In simple_one_for_one there is exactly one child
-/// here, the template, whose id says nothing: its rules are those of all children that there are.
+/// here, the template, whose id says nothing: its rules are those of all children from now on, but that one which was
+/// temporary stays so.
 struct reload {
   call_id call = 0;
   supervisor_flags flags;
@@ -346,6 +347,7 @@ struct state {
   std::unordered_map<child_id, std::uint64_t> place_of;  ///< child -> place
   std::uint64_t next_place = 0;
   std::uint64_t last_ticket = 0;
+  std::optional<child_rules> from_template;  ///< simple_one_for_one: those that the last reload has given
   std::optional<group> together;    ///< several children are being stopped and started
   std::vector<event> held;          ///< calls that wait for their child or for `together`, in order of arrival
   std::optional<call_id> boot;      ///< booting: the call of start_all

@@ -100,10 +100,18 @@ void turn::change_rules(child& c, const child_rules& with) {
   c.budget->set(with.budget->max_restarts, with.budget->within);
 }
 
+/// Nobody keeps the arguments of a temporary one, so it cannot become another (OTP 5.9).
+child_rules turn::rules_from_template(const child_rules& before) const {
+  child_rules now = s_.from_template.value_or(before);
+  if (before.restart == restart::temporary) now.restart = restart::temporary;
+  return now;
+}
+
 /// In the order of the list; after them those that it does not name, in their old order.
 void turn::replace_children(const std::vector<child_def>& with) {
   if (is_simple()) {
-    for (auto& [place, c] : s_.children) change_rules(c, with.front().rules);
+    s_.from_template = with.front().rules;
+    for (auto& [place, c] : s_.children) change_rules(c, rules_from_template(c.def.rules));
     return;
   }
   auto old = std::exchange(s_.children, {});

@@ -81,7 +81,7 @@ void control::reloaded(const renewal& its, const policy::answer& got) {
   if (of.from_template) {
     of.from_template = node.children.front();
     for (auto& [id, each] : identities_) {
-      if (each->parent == its.of) renew(*each, node.children.front().spec);
+      if (each->parent == its.of) renew_from(node.children.front().spec, *each);
     }
     return answer(its.from, its.of);
   }
@@ -118,6 +118,12 @@ void control::renew(identity& which, const child_spec& with) {
   which.spec = with;
   which.spec.name = name;
   renew_spares(which);
+}
+
+/// Of one that was temporary the arguments may be gone, and the policy knows that it stays so.
+void control::renew_from(child_spec from_template, identity& which) {
+  if (which.spec.restart == restart::temporary) from_template.restart = restart::temporary;
+  renew(which, from_template);
 }
 
 void control::renew_child(const renewal& its, const branch& of, const detail::tree_child& described) {

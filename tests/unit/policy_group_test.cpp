@@ -194,6 +194,19 @@ TEST_CASE("simple_one_for_one: a reload gives the template's rules to all childr
   }
 }
 
+TEST_CASE("simple_one_for_one: what was temporary stays so, and what a reload has overtaken has the template's rules") {
+  const troupe::supervisor_flags flags{.strategy = troupe::strategy::simple_one_for_one, .max_restarts = 9};
+  const child_rules temporary{.restart = troupe::restart::temporary};
+  state s(flags);
+  step(s, start_child{1, {1, temporary}}, 1h), step(s, started{1}, 1h);
+  step(s, reload{2, flags, {{0, {}}}}, 1h);
+  step(s, start_child{3, {3, temporary}}, 1h), step(s, started{3}, 1h);
+  for (const child_id id : {1U, 3U}) CHECK(only<forget>(step(s, exited{.id = id, .why = exit_kind::abnormal}, 1h)).size() == 1);
+  step(s, reload{4, flags, {{0, temporary}}}, 1h);
+  step(s, start_child{5, {5, {}}}, 1h), step(s, started{5}, 1h);
+  CHECK(only<forget>(step(s, exited{.id = 5, .why = exit_kind::abnormal}, 1h)).size() == 1);
+}
+
 TEST_CASE("a reload of what should be known and has been forgotten meanwhile changes nothing") {
   state s;
   step(s, start_all{1, {{1, {}}, {2, {.restart = troupe::restart::temporary}}}}, 1h);
