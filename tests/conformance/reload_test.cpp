@@ -233,6 +233,21 @@ TEST_CASE("code_change_simple_map: the template may change, but there has to be 
   });
 }
 
+// In OTP the supervisor dies of it.
+TEST_CASE("a child made from a template that was temporary stays temporary when a reload makes the template permanent") {
+  in_program<Kid>(quiet(), [](troupe::system& sys) {
+    const auto simple = [](restart kind) { return sup(strategy::simple_one_for_one, 5).each<Kid>(spec("child", kind)); };
+    const auto top = sys.spawn(simple(restart::temporary));
+    top.start<Kid>();
+    top.reload(simple(restart::permanent));
+    top.start<Kid>();
+    kid(sys, "child-1").tell(End{ending::abort});
+    EXPECT(is_gone(top, "child-1"));
+    restart_by(sys, top, "child-2", ending::abort);
+    EXPECT_EQ(counts(top), numbers({1, 1, 0, 1}));
+  });
+}
+
 // OTP takes what it is given: there a child has no refs of one class.
 TEST_CASE("a reload refuses a child of another kind or class, and nothing has changed") {
   in_program<Kid, Other>(quiet(5), [](troupe::system& sys) {
