@@ -33,6 +33,12 @@ T pick(random_source& from, const std::vector<T>& all) {
   return all[draw(from, static_cast<unsigned>(all.size()))];
 }
 
+/// A child of a Node.
+struct Leaf : troupe::actor {
+  int on(Pid) { return ::getpid(); }
+  using handles = troupe::handles<Pid>;
+};
+
 /// Starts well, mostly; leaves as it is asked, mostly.
 struct Node : troupe::actor {
   explicit Node(unsigned = 0) : random_(std::random_device{}()) {}
@@ -43,6 +49,7 @@ struct Node : troupe::actor {
     if (how == 1) throw troupe::decline{};
     if (how == 2) ::_exit(3);
     if (how == 3) ::usleep(20'000);  // tidy: allow sleep, because this start is to be slow
+    if (draw(random_, 6) == 0) self().spawn<Leaf>({.name = self().name() + " leaf", .shutdown = shutdown::within(100ms)});
     if (draw(random_, 3) == 0) after(std::chrono::milliseconds(draw(random_, 500)), End{});
   }
   void on_stop(troupe::stop_reason) override {
@@ -115,7 +122,7 @@ void call_once(random_source& random, const Caller& caller) {
     const auto of = caller.find_supervisor(who);
     if (!of) return;
     const std::string child = draw(random, 8) == 0 ? name_below(random) : who + std::string(1, static_cast<char>('a' + draw(random, 4)));
-    switch (draw(random, 10)) {
+    switch (draw(random, 13)) {
       case 0: return void(of->template start_child<Node>(node(random, child, auto_shutdown::never), 0U));
       case 1: return void(of->start_child(tree(random, child, 3)));
       case 2: return of->terminate_child(child);
@@ -125,7 +132,8 @@ void call_once(random_source& random, const Caller& caller) {
       case 6: return void(of->which_children());
       case 7: return void(of->get_childspec(child));
       case 8: return void(of->template start<Node>());
-      default: return of->reload(tree(random, who, 3));
+      case 9: return of->reload(tree(random, who, 3));
+      default: return void(of->restart_child(child));
     }
   } catch (const troupe::error& e) {
     constexpr std::array never{errc::corrupt, errc::os, errc::deadlock};
@@ -251,7 +259,7 @@ void storm(std::uint64_t seed, std::chrono::milliseconds length) {
   troupe::options how = quiet(1'000'000'000);
   how.supervisor.within = 1s;
   if (std::getenv("TROUPE_LOG") != nullptr) how.log = true;
-  in_program<Node, Operator>(
+  in_program<Node, Leaf, Operator>(
       how,
       [&](troupe::system& sys) {
         random_source random(seed);
