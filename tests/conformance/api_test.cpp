@@ -186,7 +186,9 @@ TEST_CASE("what spawn and start_child refuse about a description check says as w
       {with([](auto& its) { its.deadline = -1ms; }), "child: deadline cannot be negative"}};
   in_program<Kid>([&](troupe::system& sys) {
     const auto top = sys.spawn(troupe::supervisor({.name = "top"}));
-    for (const auto& [its, why] : wrong) {
+    for (const auto& each : wrong) {
+      const auto& its = each.first;
+      const auto& why = each.second;
       const auto below = troupe::supervisor({.name = "above"}).child(sup().child<Kid>(its));
       EXPECT(mentions(troupe::check(below), why));
       for (const auto& refused :
