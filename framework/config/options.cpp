@@ -9,6 +9,8 @@
 #include <limits>
 #include <string>
 
+#include <troupe/detail/spec_limits.hpp>
+
 #include "config/words.hpp"
 
 namespace troupe::config {
@@ -25,9 +27,7 @@ namespace {
 constexpr double millisecond = 1e6;
 constexpr double longest = 10.0 * 365 * 24 * 3600 * 1000;  // ten years
 constexpr std::uint64_t most_bytes = std::uint64_t{1} << 50;
-constexpr std::uint64_t most_checkpoint = std::uint64_t{8} << 30;  // two for each of 4096 fit into an address space
 constexpr std::uint64_t most_outbox = std::uint64_t{1} << 40;
-constexpr std::uint64_t least_files = 7;  // a worker's own
 constexpr std::uint32_t most_standby = 100;
 
 constexpr auto restarts = std::to_array<std::string_view>({"permanent", "transient", "temporary"});
@@ -177,7 +177,7 @@ void read_limits(config_table& table, limits& to, config_problems& problems) {
       if (found) to.cpu = std::chrono::seconds{static_cast<std::chrono::seconds::rep>(*found)};
     });
     from.with("files", [&](const config_field& field) {
-      if (const auto found = config_integer(field, least_files, std::uint64_t{1} << 30))
+      if (const auto found = config_integer(field, detail::least_files, std::uint64_t{1} << 30))
         to.files = static_cast<std::uint64_t>(*found);
     });
     from.size("file_size", to.file_size, 0, most_bytes);
@@ -194,8 +194,7 @@ void read_recycle(config_table& table, recycle& to, config_problems& problems) {
 }
 
 void read_lane(const config_field& from, std::uint32_t& to) {
-  constexpr std::uint64_t least = 4096, most = std::uint64_t{16} << 20;
-  const auto found = config_size(from, least, most);
+  const auto found = config_size(from, detail::least_lane, detail::most_lane);
   if (!found) return;
   if (std::has_single_bit(*found)) {
     to = static_cast<std::uint32_t>(*found);
@@ -228,7 +227,7 @@ void read_actor_options(config_table& table, child_spec& to, config_problems& pr
   read_limits(table, to.limits, problems);
   from.flag("no_new_privs", to.no_new_privs);
   from.with("lane", [&](const config_field& field) { read_lane(field, to.lane_bytes); });
-  from.size("checkpoint", to.checkpoint_bytes, 1, most_checkpoint);
+  from.size("checkpoint", to.checkpoint_bytes, 1, detail::most_checkpoint);
   from.size("outbox", to.outbox_bytes, 0, most_outbox);
 }
 

@@ -92,6 +92,7 @@ const config_value* plan_reader::find_top(const config_value& file) {
 }
 
 child_plan plan_reader::read_top(const config_value& file) {
+  const std::size_t before = problems_.errors();
   child_plan top;
   top.is_supervisor = true;
   top.is_top = true;
@@ -105,6 +106,7 @@ child_plan plan_reader::read_top(const config_value& file) {
   read_children(table, top, 1);
   table.refuse_the_rest([&](std::string_view key) { return about_key_of_top(*found, key); });
   read_beside(file, top);
+  top.whole = problems_.errors() == before;
   return top;
 }
 
@@ -169,6 +171,7 @@ void plan_reader::decide_kind(config_table& table, child_plan& plan) {
 }
 
 child_plan plan_reader::read_child(const config_value& value, std::size_t depth, std::string_view called) {
+  const std::size_t before = problems_.errors();
   child_plan plan;
   plan.table = &value;
   config_table table(value, "", problems_);
@@ -191,6 +194,7 @@ child_plan plan_reader::read_child(const config_value& value, std::size_t depth,
     const std::string text = plan.is_supervisor ? about_named_child(value, key, depth) : "";
     return text.empty() ? about_key_of(plan, known_.classes, key) : text;
   });
+  plan.whole = problems_.errors() == before;
   return plan;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <troupe/detail/config_value.hpp>
+#include <troupe/detail/spec_limits.hpp>
 #include <troupe/main.hpp>
 
 namespace troupe::config {
@@ -17,6 +18,7 @@ struct child_plan {
   const detail::config_value* table = nullptr;
   bool is_supervisor = false;
   bool is_top = false;                       ///< [supervisor] itself
+  bool whole = false;                        ///< nothing is wrong with it and all below it
   child_spec spec;                           ///< of an actor
   supervisor_spec flags;                     ///< of a supervisor
   std::uint32_t count = 0;                   ///< so many actors, name-1 and so on; 0: one, with its bare name
@@ -55,21 +57,20 @@ struct classes_and_programs {
   detail::foreign_maker foreign;
 };
 
-/// Bytes of a name, at most.
-inline constexpr std::size_t longest_name = 200;
+using detail::longest_name;
 /// Supervisors in each other, at most; of the whole tree: processes, spare ones included, supervisors, and bytes of the
 /// description in which all are started.
 inline constexpr std::size_t deepest_supervisor = 32;
-inline constexpr std::uint64_t most_processes = 4096;
+inline constexpr std::uint64_t most_processes = detail::most_children;
 inline constexpr std::uint64_t most_supervisors = 4096;
 inline constexpr std::uint64_t most_described = std::uint64_t{16} << 20;
 
 /// Reads the file's tables. What is wrong with single keys is said; the rules between them are not looked at.
 child_plan read_plan(const detail::config_value& file, const classes_and_programs& known,
                      detail::config_problems& problems);
-/// What a supervisor would refuse, in one child or between several.
-void check_rules(const child_plan& top, detail::config_problems& problems);
-/// What works and is hardly meant.
+/// What a supervisor would refuse, in one child or between several. What has such is not whole.
+void check_rules(child_plan& top, detail::config_problems& problems);
+/// What works and is hardly meant, of what is whole.
 void look_for_traps(const child_plan& top, detail::config_problems& problems);
 /// The tree as data; of a plan without errors.
 detail::tree_node make_tree(const child_plan& top);

@@ -28,6 +28,7 @@ constexpr std::size_t most_looked_at = 32;
 /// A tree and what was said about it.
 struct loaded {
   config_value file;
+  bool well_formed = false;  ///< nothing was wrong before the first key was looked at
   child_plan top;
 };
 
@@ -54,6 +55,12 @@ text_or_reason read_file(const std::string& path) {
   return {std::move(text), ""};
 }
 
+supervisor as_supervisor(const tree_node& node) {
+  supervisor made(node.spec);
+  for (const auto& child : node.children) made.child(child);
+  return made;
+}
+
 void load(const std::string& text, std::span<const std::string> sets, const classes_and_programs& known, loaded& to,
           config_problems& problems) {
   auto file = read_toml(text, problems);
@@ -61,8 +68,12 @@ void load(const std::string& text, std::span<const std::string> sets, const clas
   to.file = std::move(*file);
   std::uint32_t number = 0;
   for (const auto& set : sets) apply_set(to.file, set, ++number, problems);
+  to.well_formed = problems.errors() == 0;
   to.top = read_plan(to.file, known, problems);
   check_rules(to.top, problems);
+  if (problems.errors() > 0) return;
+  // What is told above knows its place in the file; whatever it may leave out is refused here and not by the start.
+  for (const auto& each : troupe::check(as_supervisor(make_tree(to.top)))) problems.error(to.top.at("name"), each);
 }
 
 /// Which --set, from 1, brought each of the complaints; 0: it is there without them.
@@ -90,7 +101,8 @@ struct wanted {
 
 void print(const config_problems& problems, const wanted& what, const std::string& text,
            const classes_and_programs& known) {
-  const auto all = problems.in_order();
+  auto all = problems.in_order();
+  std::ranges::stable_partition(all, [](const auto& each) { return !each.warning; });
   const auto by = causes(all, text, what.sets, known);
   for (std::size_t i = 0; i < all.size(); ++i) {
     const auto& each = all[i];
@@ -152,12 +164,6 @@ options with_root(options how, child_plan& top) {
   return how;
 }
 
-supervisor as_supervisor(const tree_node& node) {
-  supervisor made(node.spec);
-  for (const auto& child : node.children) made.child(child);
-  return made;
-}
-
 void add_file_options(CLI::App& command, wanted& to) {
   command.add_option("FILE", to.file, "The tree, in TOML")->required();
   command.add_option("--set", to.sets, "path=value: replaces a value of the file, as in supervisor.max_restarts=3")
@@ -173,7 +179,7 @@ command run_or_check(const wanted& what, bool run, const classes_and_programs& k
   loaded tree;
   config_problems problems;
   load(*read.text, what.sets, known, tree, problems);
-  if (problems.errors() == 0 && !run) look_for_traps(tree.top, problems);
+  if (tree.well_formed && !run) look_for_traps(tree.top, problems);
   print(problems, what, *read.text, known);
   if (problems.errors() > 0) return {wrong_file_code, {}, {}};
   if (run) {

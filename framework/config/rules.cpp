@@ -23,25 +23,36 @@ class rules {
  public:
   explicit rules(config_problems& problems) : problems_(problems) {}
 
-  void check_supervisor(const child_plan& plan) {
+  void check_supervisor(child_plan& plan) {
+    const std::size_t before = problems_.errors();
     take_name(plan);
     check_combinations(plan);
+    const bool fits = problems_.errors() == before;
     count_supervisor(plan);
-    for (const auto& child : plan.children) {
-      check_significant(plan, child);
-      if (child.is_supervisor) {
-        check_supervisor(child);
-      } else {
-        take_name(child);
-        check_number(plan, child);
-        check_files(child);
-        count_processes(child);
-      }
-      count_bytes(child);
+    for (auto& child : plan.children) {
+      child.whole = child.whole && fits;
+      check_child(plan, child);
     }
+    plan.whole = plan.whole && problems_.errors() == before;
   }
+  bool is_too_large() const { return too_large_; }
 
  private:
+  void check_child(const child_plan& above, child_plan& child) {
+    const std::size_t before = problems_.errors();
+    check_significant(above, child);
+    child.is_supervisor ? check_supervisor(child) : check_actor(above, child);
+    count_bytes(child);
+    child.whole = child.whole && problems_.errors() == before;
+  }
+
+  void check_actor(const child_plan& above, const child_plan& child) {
+    take_name(child);
+    check_number(above, child);
+    check_files(child);
+    count_processes(child);
+  }
+
   void check_combinations(const child_plan& plan) {
     const auto& flags = plan.flags;
     const bool simple = flags.strategy == strategy::simple_one_for_one;
@@ -111,9 +122,8 @@ class rules {
 
   /// What is put behind the name of a child: -N.
   void check_number(const child_plan& above, const child_plan& child) {
-    constexpr std::size_t at_run_time = 11;
     const bool is_template = above.flags.strategy == strategy::simple_one_for_one;
-    const std::size_t more = is_template ? at_run_time : child.count > 0 ? 1 + std::to_string(child.count).size() : 0;
+    const std::size_t more = is_template ? detail::most_number : child.count > 0 ? 1 + std::to_string(child.count).size() : 0;
     if (more == 0 || child.name().size() + more <= longest_name) return;
     problems_.error(child.at("name"), "name: with its number it has more than " + std::to_string(longest_name) +
                                           " bytes; here a name has at most " + std::to_string(longest_name - more));
@@ -131,6 +141,7 @@ class rules {
 
   void count_supervisor(const child_plan& plan) {
     if (++supervisors_ != most_supervisors + 1) return;
+    too_large_ = true;
     problems_.error(plan.table->at, "the tree has more than " + std::to_string(most_supervisors) + " supervisors");
   }
 
@@ -143,6 +154,7 @@ class rules {
     const bool told = bytes_ > most_described;
     bytes_ += copies * own;
     if (told || bytes_ <= most_described) return;
+    too_large_ = true;
     problems_.error(child.at("args"), "the tree is too large: with the args of " + quote(child.name()) + ", " +
                                           (copies > 1 ? std::to_string(copies) + " times " : "") +
                                           std::to_string(child.made.arguments.bytes.size()) +
@@ -156,6 +168,7 @@ class rules {
     const bool told = processes_ > most_processes;
     processes_ += more;
     if (told || processes_ <= most_processes) return;
+    too_large_ = true;
     const bool alone = more > most_processes && child.spec.standby > 0;
     problems_.error(child.at("count"),
                     (alone ? std::to_string(copies) + " with standby = " + std::to_string(child.spec.standby) +
@@ -167,12 +180,21 @@ class rules {
   config_problems& problems_;
   std::map<std::string, const child_plan*, std::less<>> taken_;
   std::uint64_t processes_ = 0, supervisors_ = 0, bytes_ = 0;
+  bool too_large_ = false;
 };
+
+void call_broken(child_plan& plan) {
+  plan.whole = false;
+  for (auto& child : plan.children) call_broken(child);
+}
 
 }  // namespace
 
-void check_rules(const child_plan& top, config_problems& problems) {
-  if (top.table != nullptr) rules(problems).check_supervisor(top);
+void check_rules(child_plan& top, config_problems& problems) {
+  if (top.table == nullptr) return;
+  rules all(problems);
+  all.check_supervisor(top);
+  if (all.is_too_large()) call_broken(top);
 }
 
 }  // namespace troupe::config

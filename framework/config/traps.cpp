@@ -29,10 +29,29 @@ const config_value* find_text(const config_value& value, const std::vector<std::
 
 class traps {
  public:
-  explicit traps(config_problems& problems) : problems_(problems) {}
+  traps(bool all_is_whole, config_problems& problems) : all_is_whole_(all_is_whole), problems_(problems) {}
 
   /// `starts`: how often a child of this supervisor may be started before the program gives up, and how that comes.
   void look(const child_plan& plan, double starts, const std::string& product) {
+    if (plan.whole) look_at_whole(plan);
+    for (const auto& child : plan.children) {
+      if (!child.is_supervisor && child.whole) look_at_actor(child);
+    }
+    for (const auto& child : plan.children) {
+      if (!child.is_supervisor) continue;
+      const bool rises = child.flags.restart == restart::permanent;
+      const double own = static_cast<double>(child.flags.max_restarts) + 1;
+      const std::string factor = "(" + std::to_string(child.flags.max_restarts) + " + 1)";
+      const double all = rises ? starts * own : own;
+      const std::string how = rises ? product + " x " + factor : factor;
+      if (plan.whole) look_at_escalation(plan, child);
+      if (all_is_whole_ && rises) look_at_product(child, all, how);
+      look(child, all, how);
+    }
+  }
+
+ private:
+  void look_at_whole(const child_plan& plan) {
     look_at_flags(plan);
     if (plan.is_top && plan.flags.strategy == strategy::simple_one_for_one) {
       problems_.warning(
@@ -42,23 +61,8 @@ class traps {
               "file, and there is no actor that could start one; put it below a [supervisor] with others");
     }
     look_for_pipeline(plan);
-    for (const auto& child : plan.children) {
-      if (!child.is_supervisor) look_at_actor(child);
-    }
-    for (const auto& child : plan.children) {
-      if (!child.is_supervisor) continue;
-      look_at_escalation(plan, child);
-      const bool rises = child.flags.restart == restart::permanent;
-      const double own = static_cast<double>(child.flags.max_restarts) + 1;
-      const std::string factor = "(" + std::to_string(child.flags.max_restarts) + " + 1)";
-      const double all = rises ? starts * own : own;
-      const std::string how = rises ? product + " x " + factor : factor;
-      if (rises) look_at_product(child, all, how);
-      look(child, all, how);
-    }
   }
 
- private:
   void look_at_product(const child_plan& child, double starts, const std::string& product) {
     const bool has_actors = std::ranges::any_of(child.children, [](const auto& each) { return !each.is_supervisor; });
     if (!has_actors || child.flags.max_restarts == 0 || starts < few_starts) return;
@@ -135,13 +139,14 @@ class traps {
     }
   }
 
+  const bool all_is_whole_;
   config_problems& problems_;
 };
 
 }  // namespace
 
 void look_for_traps(const child_plan& top, config_problems& problems) {
-  traps(problems).look(top, static_cast<double>(top.flags.max_restarts) + 1,
+  traps(top.whole, problems).look(top, static_cast<double>(top.flags.max_restarts) + 1,
                        "(" + std::to_string(top.flags.max_restarts) + " + 1)");
 }
 

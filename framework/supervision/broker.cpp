@@ -278,7 +278,7 @@ void control::on_connect(life& who, const wire::connect& wanted) {
   if (who.spare) return refuse(wire::status::refused, "a spare process has no lanes before it has taken over");
   if (to == nullptr || to->closed || to->is_main) {
     if (gave_up_) return refuse(wire::status::gave_up, *gave_up_);
-    return refuse(wire::status::closed, to == nullptr ? "the actor has ended" : to->name + " has ended: " + to->last_down_text);
+    return refuse(wire::status::closed, to == nullptr ? "the actor has ended" : to->name + " has ended: " + to->closed_because);
   }
   const std::uint32_t ring_bytes = std::uint32_t{1} << wire::ring_log2_of(to->id);
   if (!channel::lane_reader::plausible(wanted.offset, wanted.ring_bytes) || wanted.ring_bytes != ring_bytes) {
@@ -381,8 +381,8 @@ void control::on_end_order(const life& who, const wire::order& order) {
   identity* its = find_identity(order.subject);
   if (its == nullptr || its->is_main || its->is_queue) return;
   if (order.signal == 0) {
+    if (its->role == wire::role::actor) return terminate_for(who.of->name, its->parent, its->id, {});
     its->stop_asker = who.of->name;
-    if (its->role == wire::role::actor) return supervisors_->terminate_child(its->parent, its->id, {});
     if (its->active != nullptr) stop_life(*its->active, its->spec.shutdown);
     return;
   }

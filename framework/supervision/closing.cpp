@@ -23,6 +23,7 @@ void control::close(identity& which, const std::string& why) {
   stop_spares(which);
   if (!which.closed) {
     which.closed = true;
+    which.closed_because = why;
     // pairs with: the sender's look at `ends` before it publishes. What it publishes before it has seen this, or before
     // it has acknowledged, is swept later.
     which.page().ends.fetch_add(1, std::memory_order_seq_cst);

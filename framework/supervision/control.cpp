@@ -16,6 +16,14 @@ os::mapping sealed(const os::fd& memory, std::uint64_t bytes) {
   return writable;
 }
 
+death_decision decision_of(policy::down_because why) {
+  switch (why) {
+    case policy::down_because::gave_up: return death_decision::given_up;
+    case policy::down_because::budget_spent: return death_decision::budget_spent;
+    default: return death_decision::stays_down;
+  }
+}
+
 }  // namespace
 
 control::control(spawner& spawns, cgroups& groups, std::span<const detail::actor_type* const> types,
@@ -299,11 +307,11 @@ void control::down_for_good(policy::child_id id, policy::down_because why) {
   post([this, id, why] {
     identity* its = find_identity(id);
     if (its == nullptr) return;
-    const bool given_up = why == policy::down_because::gave_up;
-    certificates_.decide(id, given_up ? death_decision::given_up : death_decision::stays_down);
+    certificates_.decide(id, decision_of(why));
     std::string text = its->last_down_text;
     if (why == policy::down_because::stopping) text = "the program is being stopped";
-    if (given_up) text = "its supervisor gave up restarting";
+    if (why == policy::down_because::gave_up) text = "its supervisor gave up restarting";
+    if (why == policy::down_because::budget_spent) text = "it has used up its restarts; last: it " + text;
     tell_watchers(*its, true);
     close(*its, text);
   });

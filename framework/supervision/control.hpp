@@ -137,6 +137,7 @@ class control final : public executor {
   // standby.cpp: spares
   void activate(identity& of, life& spare);
   static life* ready_spare(const identity& of);
+  static process_rules rules_of_process(const child_spec& spec);
   bool restarts_at_once(const identity& of, policy::exit_kind how) const;
   void on_standing_by(life& who);
   void on_suspect(life& who, wire::incarnation_id suspected);
@@ -144,7 +145,8 @@ class control final : public executor {
   void stop_spares(identity& of);
   void plan_refill(identity& of);
   void make_spare(identity& of);
-  void stop_spare_too_many(identity& of);
+  void stop_spares_too_many(identity& of);
+  void renew_spares(identity& of);
   void tell_whom_to_watch(identity& of);
   void look_at_suspects(os::time_point now);
   void look_after_spares(os::time_point now);
@@ -228,6 +230,7 @@ class control final : public executor {
   branch* find_branch(life& who, const wire::supervise& asked);
   policy::child_id find_child(const branch& of, policy::child_id child, const std::string& name);
   void call_for_child(const call& from, branch& of, const wire::supervise& asked, const std::string& name);
+  void terminate_for(const std::string& asker, supervisor_id of, policy::child_id child, supervisors::completion done);
   void child_answered(const call& to, const child_plan& child, const policy::answer& got);
   void list_children(const call& to, const branch& of);
   void count_children(const call& to, const branch& of);
@@ -259,16 +262,33 @@ class control final : public executor {
   void give_memory(identity& its, std::span<const std::byte> arguments);
   void give_arguments(identity& its, std::span<const std::byte> arguments);
   void claim_deposits(wire::incarnation_id from, std::uint64_t tag, wire::identity_id to);
-  void drop_arguments(policy::child_id id);
+  void drop_arguments(const policy::child_def& started);
   supervisor_id parent_of(policy::child_id id);
   bool is_spawned(policy::child_id id);
   void make_room(newcomer its, policy::child_id by);
   expected<void> look_for_keeper(const std::string& name, supervisor_id under);
   void take_back(const child_plan& planned);
   void forget_now(policy::child_id id);
+
+  // reload.cpp: new flags and specs
+  struct renewal {
+    call from;
+    supervisor_id of;
+    channel::described what;
+    std::vector<child_plan> all, added;
+    std::map<policy::child_id, std::uint64_t> tag_of;  // of those that are known
+  };
   /// Why the child of this name cannot become what is described; empty: it can, or there is none.
   std::string lasts_beyond(const branch& of, const detail::tree_child& described);
+  std::string wrong_with_renewal(const branch& of, const detail::tree_node& node);
+  expected<void> plan_renewal(renewal& its, life& who, const branch& of);
   void reload(life& who, const call& from, branch& of, const channel::described& what);
+  void reloaded(const renewal& its, const policy::answer& got);
+  void reload_again(const renewal& its);
+  void unclaim_deposits(const child_plan& planned);
+  void renew(identity& which, const child_spec& with);
+  void renew_from(child_spec from_template, identity& which);
+  void renew_child(const renewal& its, const branch& of, const detail::tree_child& described);
 
   // watching.cpp: workers that hang
   void look_at_workers(os::time_point now, bool all);

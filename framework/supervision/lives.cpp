@@ -81,11 +81,14 @@ void control::start_life(identity& of) {
 
 /// Asks for a process. Throws error(errc::os).
 void control::bear(identity& of, bool spare) {
+  // When a temporary child that a reload has made another was to get them back, there was no memory.
+  if (!of.arguments_fd) throw error(errc::os, "the arguments of " + of.name + " are not kept any more");
   auto who = std::make_unique<life>();
   who->id = next_number_++;
   who->of = &of;
   who->born = os::clock::now();
   who->spare = spare;
+  who->rules = rules_of_process(of.spec);
   who->out = std::make_shared<os::fd>(os::make_memory("troupe-out", wire::out_memory_bytes));
   who->memory = std::make_shared<channel::peer_memory>();
   who->memory->map = os::mapping(*who->out, wire::out_memory_bytes, os::access::read_only);
@@ -147,10 +150,10 @@ void control::boot(life& who, cgroups::seat&& seat) {
   frame.args_bytes = of.arguments_bytes;
   frame.what = of.role;
   frame.actor_type = of.type_index;
-  frame.outbox_bytes = of.spec.outbox_bytes;
+  frame.outbox_bytes = who.rules.outbox_bytes;
   capture_output(who, frame, fds);
   confine(frame, fds, of.spec, std::move(seat));
-  frame.canary = of.spec.standby > 0 ? 1 : 0;
+  frame.canary = who.rules.canary ? 1 : 0;
   frame.spare = who.spare ? 1 : 0;
   send(who, wire::frame::boot, frame, of.name, std::move(fds));
   who.frames_sent = 0;  // the worker counts from the next one
@@ -191,7 +194,7 @@ void control::ready(life& who, const std::string& said) {
   of.said_at_start = said;
   failures_.erase(of.id);
   of.refilling.renew();
-  stop_spare_too_many(of);
+  stop_spares_too_many(of);
   plan_refill(of);
   tell_whom_to_watch(of);
   note_start(who);
@@ -206,7 +209,7 @@ void control::ready(life& who, const std::string& said) {
 // -------------------------------------------------------------------------------------------------------------- death
 
 void control::stop_life(life& who, shutdown how) {
-  const std::string asker = std::exchange(who.of->stop_asker, {});
+  const std::string asker = who.spare ? std::string{} : std::exchange(who.of->stop_asker, {});
   if (!std::exchange(who.stop_asked, true)) who.asked_by = asker.empty() ? "its supervisor" : asker;
   if (how.how == shutdown::kind::brutal_kill) {
     who.kill_asked = true;

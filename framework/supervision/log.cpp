@@ -135,7 +135,7 @@ std::unique_ptr<log_writer>& the_log() {
 }
 
 log_level level_of(const death_certificate& what) {
-  if (what.decision == death_decision::given_up) return log_level::error;
+  if (what.decision == death_decision::given_up || what.decision == death_decision::budget_spent) return log_level::error;
   switch (what.why) {
     case death_cause::stopped: return log_level::debug;
     case death_cause::ended:

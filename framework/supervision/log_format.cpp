@@ -172,6 +172,7 @@ std::string decided(const death_certificate& what) {
     case death_decision::restarts_later: return "; it is restarted in " + std::to_string(what.delay.count()) + " ms";
     case death_decision::stays_down: return "; it stays down";
     case death_decision::given_up: return "; its supervisor has given up";
+    case death_decision::budget_spent: return "; it has used up its restarts, and stays down";
     case death_decision::forgotten: return "; it has ended";
   }
   return "";

@@ -1,71 +1,16 @@
 // Children that are described, on their way to a supervisor: names, mailboxes and memory exist before anything starts.
 
 #include <algorithm>
-#include <bit>
-#include <map>
-
-#include <troupe/detail/names.hpp>
-#include <troupe/supervisor.hpp>
 
 #include "os/memory.hpp"
 #include "supervision/control.hpp"
+#include "supervision/description.hpp"
 
 namespace troupe::supervision {
 
 namespace {
 
-constexpr std::size_t most_children = 4096;  // in one description
 constexpr std::uint64_t page = 4096;
-
-policy::child_rules rules_of(const child_spec& its) {
-  return {its.restart, its.shutdown, policy::child_kind::worker, its.significant, its.backoff, its.budget};
-}
-policy::child_rules rules_of(const supervisor_spec& its) {
-  return {its.restart, its.shutdown, policy::child_kind::supervisor, its.significant, its.backoff, its.budget};
-}
-policy::child_rules rules_of(const detail::tree_child& child) {
-  return child.supervisor ? rules_of(child.supervisor->spec) : rules_of(child.spec);
-}
-
-/// What the one above decides about it: the rest is its own.
-void take_rules(supervisor_spec& its, const supervisor_spec& from) {
-  its.restart = from.restart;
-  its.shutdown = from.shutdown;
-  its.significant = from.significant;
-  its.backoff = from.backoff;
-  its.budget = from.budget;
-}
-
-std::vector<std::string> wrong_with(const detail::tree_node& node) {
-  std::vector<policy::named_rules> named;
-  for (const auto& each : node.children) named.push_back({each.name(), rules_of(each)});
-  auto wrong = policy::check(node.spec.flags(), named);
-  for (auto& each : wrong) each = node.spec.name + ": " + each;
-  for (const auto& each : node.children) {
-    if (!each.supervisor) continue;
-    for (auto& below : wrong_with(*each.supervisor)) wrong.push_back(std::move(below));
-  }
-  return wrong;
-}
-
-std::string joined(const std::vector<std::string>& lines) {
-  std::string text;
-  for (const auto& line : lines) text += (text.empty() ? "" : "; ") + line;
-  return text;
-}
-
-error bad_spec(const std::string& text) { return {errc::bad_spec, text}; }
-
-/// A name stands in lines of the log and of a certificate, where the next line is something else, and on terminals.
-expected<void> check_name(const std::string& name, const std::string& whose) {
-  if (name.empty() || name.size() > wire::max_name)
-    return tl::unexpected(
-        error(errc::not_allowed, whose + " name has 1 to " + std::to_string(wire::max_name) + " bytes"));
-  const std::size_t cut = detail::find_control(name);
-  if (cut == name.npos) return {};
-  return tl::unexpected(bad_spec(whose + " name cannot have a line break or another control character in it; this one begins with " +
-                                 "\"" + name.substr(0, cut) + "\""));
-}
 
 os::fd filled(const char* label, std::span<const std::byte> bytes) {
   os::fd memory = os::make_memory(label, bytes.size());
@@ -79,12 +24,12 @@ os::fd filled(const char* label, std::span<const std::byte> bytes) {
 void control::start_described(newcomer its, bool again) {
   life* who = find_life(its.from.from);
   if (who == nullptr || !branches_.contains(its.under)) return answer(its.from, errc::closed, "the supervisor has ended");
+  if (const auto wrong = wrong_with(its.what.child); !wrong.empty()) return answer(its.from, errc::bad_spec, joined(wrong));
   const auto user = names_.find(its.what.child.name());
   if (user != names_.end() && its.spawned && !again && is_spawned(user->second))
     return make_room(std::move(its), user->second);
   if (user != names_.end() && parent_of(user->second) == its.under)
     return name_in_use(std::move(its), user->second, again);
-  if (its.what.tags.size() > most_children) return answer(its.from, errc::bad_spec, "more than 4096 actors at once");
   if (branches_.at(its.under).from_template)
     return answer(its.from, errc::not_allowed, branch_name(its.under) + " makes its children from a template: use start()");
   std::span<const std::uint64_t> tags(its.what.tags);
@@ -136,7 +81,7 @@ void control::start_planned(const call& from, supervisor_id under, child_plan pl
       const bool known = got.what == policy::result::ok || got.what == policy::result::ignored ||
                          got.what == policy::result::start_failed || got.begun;
       if (!known) take_back(planned);
-      if (got.what == policy::result::ok) drop_arguments(planned.def.id);
+      if (got.what == policy::result::ok) drop_arguments(planned.def);
       child_answered(from, planned, got);
     });
   };
@@ -156,13 +101,6 @@ expected<child_plan> control::plan(const detail::tree_child& described, supervis
 expected<child_plan> control::plan_actor(const detail::tree_child& described, supervisor_id under, life& who,
                                          std::uint64_t tag) {
   const child_spec& spec = described.spec;
-  if (const auto fits = check_name(spec.name, "an actor's"); !fits) return tl::unexpected(fits.error());
-  if (!std::has_single_bit(spec.lane_bytes) || spec.lane_bytes < (std::uint32_t{1} << wire::min_ring_log2) ||
-      spec.lane_bytes > (std::uint32_t{1} << wire::max_ring_log2)) {
-    return tl::unexpected(bad_spec(spec.name + ": lane_bytes is " + std::to_string(spec.lane_bytes) +
-                                   "; it is a power of two, from 4 KiB to 16 MiB"));
-  }
-  if (described.type == nullptr) return tl::unexpected(bad_spec(spec.name + " has no actor class"));
   if (&who != main_ && owned_by(who) >= wire::max_owned)
     return tl::unexpected(error(errc::spawn_failed, who.of->name + " has started too many actors"));
   if (const auto fits = look_for_keeper(spec.name, under); !fits) return tl::unexpected(fits.error());
@@ -189,10 +127,11 @@ void control::claim_deposits(wire::incarnation_id from, std::uint64_t tag, wire:
   }
 }
 
-/// A temporary child that has been up is never started again (OTP 5.9).
-void control::drop_arguments(policy::child_id id) {
-  identity* its = find_identity(id);
-  if (its != nullptr && its->spec.restart == restart::temporary) its->arguments_fd.reset();
+/// A temporary child that has been up is never started again (OTP 5.9), unless a reload has come between.
+void control::drop_arguments(const policy::child_def& started) {
+  identity* its = find_identity(started.id);
+  const bool still = its != nullptr && its->spec.restart == restart::temporary;
+  if (still && started.rules.restart == restart::temporary) its->arguments_fd.reset();
 }
 
 void control::give_arguments(identity& its, std::span<const std::byte> arguments) {
@@ -213,8 +152,6 @@ expected<child_plan> control::plan_supervisor(const detail::tree_child& describe
                                               std::span<const std::uint64_t>& tags) {
   const detail::tree_node& node = *described.supervisor;
   const std::string& name = node.spec.name;
-  if (const auto fits = check_name(name, "a supervisor's"); !fits) return tl::unexpected(fits.error());
-  if (const auto wrong = wrong_with(node); !wrong.empty()) return tl::unexpected(bad_spec(joined(wrong)));
   if (const auto fits = look_for_keeper(name, under); !fits) return tl::unexpected(fits.error());
   const supervisor_id id = next_number_++;
   if (!names_.emplace(name, id).second)
@@ -282,84 +219,4 @@ void control::take_back(const child_plan& planned) {
   forget_now(planned.def.id);
 }
 
-// --------------------------------------------------------------------------------------------------------------- reload
-
-std::string control::lasts_beyond(const branch& of, const detail::tree_child& described) {
-  const policy::child_id known = find_child(of, 0, described.name());
-  if (known == 0) return {};
-  const std::string who = "child \"" + described.name() + "\" ";
-  const std::string to_do = "; a reload cannot change that: terminate and delete it first, or take another name";
-  const identity* actor = find_identity(known);
-  if ((actor == nullptr) != (described.supervisor != nullptr))
-    return who + (actor == nullptr ? "is a supervisor, and no actor" : "is an actor, and no supervisor") + to_do;
-  return actor == nullptr || actor->type == described.type ? "" : who + "is an actor of another class" + to_do;
-}
-
-void control::reload(life& who, const call& from, branch& of, const channel::described& what) {
-  if (!what.child.supervisor) return answer(from, errc::bad_spec, "a supervisor is reloaded from a supervisor's description");
-  const detail::tree_node& node = *what.child.supervisor;
-  if (const auto wrong = wrong_with(node); !wrong.empty()) return answer(from, errc::bad_spec, joined(wrong));
-  const bool simple = node.spec.strategy == strategy::simple_one_for_one;
-  if (simple != of.from_template.has_value())
-    return answer(from, errc::bad_spec, "a reload cannot make simple_one_for_one of another strategy, or the reverse");
-  for (const auto& each : simple ? std::vector<detail::tree_child>{} : node.children) {
-    if (const auto wrong = lasts_beyond(of, each); !wrong.empty()) return answer(from, errc::bad_spec, wrong);
-  }
-  std::vector<child_plan> all, added;
-  std::map<policy::child_id, std::uint64_t> tag_of;  // of those that are known
-  std::span<const std::uint64_t> tags(what.tags);
-  for (const auto& each : simple ? std::vector<detail::tree_child>{} : node.children) {
-    const policy::child_id known = find_child(of, 0, each.name());
-    if (known != 0) {
-      if (!each.supervisor) tag_of[known] = tags.front();
-      tags = tags.subspan(channel::actors_of(each).size());
-      all.push_back({.def = {known, rules_of(each)}, .name = each.name()});
-      continue;
-    }
-    auto planned = plan(each, of.id, who, tags);
-    if (!planned) {
-      for (const auto& one : added) take_back(one);
-      return answer(from, planned.error().code(), planned.error().text());
-    }
-    added.push_back(*planned);
-    all.push_back(std::move(*planned));
-  }
-  const auto done = [this, from, id = of.id, added, what, tag_of](const policy::answer& got) {
-    post([this, from, id, added, what, tag_of, got] {
-      const auto its = branches_.find(id);
-      if (got.what != policy::result::ok || its == branches_.end()) {
-        for (const auto& one : added) take_back(one);
-        return child_answered(from, {.def = {.id = id}, .name = branch_name(id)}, got);
-      }
-      const detail::tree_node& node = *what.child.supervisor;
-      its->second.spec = node.spec;
-      if (its->second.from_template) its->second.from_template = node.children.front();
-      for (const auto& each : node.children) {
-        const policy::child_id known = find_child(its->second, 0, each.name());
-        if (const auto below = branches_.find(known); below != branches_.end() && each.supervisor)
-          take_rules(below->second.spec, each.supervisor->spec);
-        identity* child = find_identity(known);
-        if (child == nullptr || each.supervisor) continue;
-        child->spec = each.spec;
-        if (child->arguments_fd) continue;
-        try {
-          give_arguments(*child, each.arguments.bytes);
-        } catch (const error& e) {
-          return answer(from, e.code(), child->name + " cannot be started again: " + e.what());
-        }
-        if (const auto tag = tag_of.find(child->id); tag != tag_of.end())
-          claim_deposits(from.from, tag->second, child->id);
-      }
-      answer(from, id);
-    });
-  };
-  supervisors_->reload(of.id, node.spec.flags(), std::move(all), done);
-}
-
 }  // namespace troupe::supervision
-
-namespace troupe {
-
-std::vector<std::string> check(const supervisor& described) { return supervision::wrong_with(described.description()); }
-
-}  // namespace troupe

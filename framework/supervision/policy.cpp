@@ -88,7 +88,9 @@ void turn::add(const input& in) {
     return say(in.call, result::too_many,
                "its supervisor has as many children as its max_children allows: " + std::to_string(most));
   }
-  launch(insert(std::get<start_child>(*in.source).child), in.call);
+  child_def def = std::get<start_child>(*in.source).child;
+  if (is_simple()) def.rules = rules_from_template(def.rules);
+  launch(insert(def), in.call);
 }
 
 void turn::launch(child& c, call_id starter) {

@@ -73,6 +73,7 @@ struct child_rules {
 struct child_def {
   child_id id = 0;
   child_rules rules = {};
+  bool known = false;  ///< reload: it has to be there already
 };
 
 /// Rules with the name that an error speaks of.
@@ -172,8 +173,10 @@ struct delete_child {
 };
 /// New flags and children in place of the old ones (OTP 5.10, code change). The flags are in force at once. A child
 /// that is known gets the new rules and keeps its process; a new one is added and not started; one that is not named
-/// stays, at the end of the order. ok; bad_spec: nothing has changed. In simple_one_for_one only children that are
-/// known can be named.
+/// stays, at the end of the order. ok; bad_spec: nothing has changed; not_found: nothing has changed, and one that should be
+/// known has been forgotten. In simple_one_for_one there is exactly one child
+/// here, the template, whose id says nothing: its rules are those of all children from now on, but that one which was
+/// temporary stays so.
 struct reload {
   call_id call = 0;
   supervisor_flags flags;
@@ -201,7 +204,7 @@ struct forget {
   child_id id = 0;
 };
 /// What those who talk to a child that is down for good shall hear.
-enum class down_because : std::uint8_t { closed, stopping, gave_up };
+enum class down_because : std::uint8_t { closed, stopping, gave_up, budget_spent };
 /// The child is down and no restart is pending (normal end of a transient child, a start that it declined,
 /// terminate_child, a restart_child that failed, its budget used up, end of the supervisor): whoever talks to it hears
 /// `why`.
@@ -344,6 +347,7 @@ struct state {
   std::unordered_map<child_id, std::uint64_t> place_of;  ///< child -> place
   std::uint64_t next_place = 0;
   std::uint64_t last_ticket = 0;
+  std::optional<child_rules> from_template;  ///< simple_one_for_one: those that the last reload has given
   std::optional<group> together;    ///< several children are being stopped and started
   std::vector<event> held;          ///< calls that wait for their child or for `together`, in order of arrival
   std::optional<call_id> boot;      ///< booting: the call of start_all

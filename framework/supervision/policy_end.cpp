@@ -76,6 +76,8 @@ void turn::take_reload(const reload& wanted) {
   if (ending()) return refuse_call(wanted.call);
   if (s_.now == state::phase::booting || s_.together) return s_.held.push_back(wanted);
   if (const auto text = wrong_with_reload(wanted); !text.empty()) return say(wanted.call, result::bad_spec, text);
+  const auto is_missing = [this](const child_def& def) { return def.known && find(def.id) == nullptr; };
+  if (std::ranges::any_of(wanted.children, is_missing)) return say(wanted.call, result::not_found);
   s_.flags = wanted.flags;
   s_.window.set(s_.flags.max_restarts, s_.flags.within);
   replace_children(wanted.children);
@@ -87,14 +89,31 @@ void turn::take_reload(const reload& wanted) {
 std::string turn::wrong_with_reload(const reload& wanted) {
   const bool to_simple = wanted.flags.strategy == strategy::simple_one_for_one;
   if (to_simple != is_simple()) return "the strategy cannot be changed to or from simple_one_for_one";
-  const auto is_new = [this](const child_def& def) { return find(def.id) == nullptr; };
-  if (to_simple && std::ranges::any_of(wanted.children, is_new))
-    return "the children of simple_one_for_one are added by start_child";
+  if (to_simple && wanted.children.size() != 1) return "simple_one_for_one has exactly one child, the template";
   return wrong_with(wanted.flags, wanted.children);
+}
+
+void turn::change_rules(child& c, const child_rules& with) {
+  c.def.rules = with;
+  if (!with.budget) return c.budget.reset();
+  if (!c.budget) c.budget.emplace(with.budget->max_restarts, with.budget->within);
+  c.budget->set(with.budget->max_restarts, with.budget->within);
+}
+
+/// Nobody keeps the arguments of a temporary one, so it cannot become another (OTP 5.9).
+child_rules turn::rules_from_template(const child_rules& before) const {
+  child_rules now = s_.from_template.value_or(before);
+  if (before.restart == restart::temporary) now.restart = restart::temporary;
+  return now;
 }
 
 /// In the order of the list; after them those that it does not name, in their old order.
 void turn::replace_children(const std::vector<child_def>& with) {
+  if (is_simple()) {
+    s_.from_template = with.front().rules;
+    for (auto& [place, c] : s_.children) change_rules(c, rules_from_template(c.def.rules));
+    return;
+  }
   auto old = std::exchange(s_.children, {});
   const auto places = std::exchange(s_.place_of, {});
   s_.next_place = 0;
@@ -106,13 +125,8 @@ void turn::replace_children(const std::vector<child_def>& with) {
       set_down(c);
       continue;
     }
-    auto budget = std::exchange(c.budget, {});
     c = std::move(old.extract(place->second).mapped());
-    c.def = def;
-    if (budget && c.budget)
-      c.budget->set(def.rules.budget->max_restarts, def.rules.budget->within);
-    else
-      c.budget = std::move(budget);
+    change_rules(c, def.rules);
   }
   for (auto& [place, c] : old) insert(c.def) = std::move(c);
 }

@@ -97,7 +97,7 @@ void turn::spend_budget(child& c) {
   const child_id id = c.def.id;
   c.is = child_state::down;
   c.declared = true;
-  order<down_for_good>(id, down_because::gave_up);
+  order<down_for_good>(id, down_because::budget_spent);
   if (is_simple() || c.def.rules.restart == restart::temporary) erase(c);
   ended_for_good(significant);
   if (ending()) return;

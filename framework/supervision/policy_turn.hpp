@@ -104,6 +104,8 @@ class turn {
   void take_reload(const reload& wanted);
   std::string wrong_with_reload(const reload& wanted);
   void replace_children(const std::vector<child_def>& with);
+  child_rules rules_from_template(const child_rules& before) const;
+  static void change_rules(child& c, const child_rules& with);
 
   // policy.cpp: actions, the list of children
   /// In place: moving a variant makes g++ 12 warn of members that it believes uninitialized.

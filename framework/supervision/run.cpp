@@ -16,6 +16,7 @@
 #include "os/symbols.hpp"
 #include "supervision/cgroups.hpp"
 #include "supervision/control.hpp"
+#include "supervision/description.hpp"
 #include "supervision/log.hpp"
 #include "supervision/log_format.hpp"
 #include "supervision/spawner.hpp"
@@ -53,6 +54,11 @@ void require_single_thread() {
     if (id != os::own_pid()) names += (names.empty() ? "" : ", ") + os::thread_name(id) + " (" + std::to_string(id) + ")";
   }
   throw error(errc::threads_exist, "call troupe::run before any thread is started; running now: " + names);
+}
+
+void require_flags(const supervisor_flags& root) {
+  const auto wrong = wrong_with_root(root);
+  if (!wrong.empty()) throw error(errc::bad_spec, "options::supervisor: " + joined(wrong));
 }
 
 void require_level(orphan_level wanted, const cgroups& groups) {
@@ -257,6 +263,7 @@ namespace troupe::detail {
 int run_program(int, char**, const run_options& how, std::span<const actor_type* const> types,
                 const std::function<int(runtime&)>& body) {
   using namespace supervision;
+  require_flags(how.supervisor);
   require_single_thread();
   os::open_standard_descriptors();
   flush_stdio();

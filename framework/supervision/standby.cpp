@@ -32,13 +32,13 @@ bool serves(const identity& of) {
 
 /// One that is to be recycled needs one, whatever its spec says.
 std::size_t spares_wanted(const identity& of) {
+  if (of.spec.restart == restart::temporary) return 0;
   const bool due = serves(of) && !of.active->due.empty();
   return std::max<std::size_t>(of.spec.standby, due ? 1 : 0);
 }
 
 bool wants_spare(const identity& of) {
-  return serves(of) && !of.closed && of.spec.restart != restart::temporary && spares_in_hand(of) < spares_wanted(of) &&
-         !being_made(of);
+  return serves(of) && !of.closed && spares_in_hand(of) < spares_wanted(of) && !being_made(of);
 }
 
 }  // namespace
@@ -113,11 +113,27 @@ void control::stop_spares(identity& of) {
   }
 }
 
-/// One that was made to replace a process which has ended otherwise meanwhile.
-void control::stop_spare_too_many(identity& of) {
-  if (spares_in_hand(of) <= spares_wanted(of)) return;
-  const auto found = std::find_if(of.spares.begin(), of.spares.end(), [](const life* each) { return !each->stop_asked; });
-  stop_life(**found, shutdown::within(to_leave));
+/// As one that was made to replace a process which has ended otherwise meanwhile; those that have waited longest stay.
+void control::stop_spares_too_many(identity& of) {
+  std::size_t left = spares_wanted(of);
+  for (life* spare : of.spares) {
+    if (spare->stop_asked) continue;
+    left > 0 ? static_cast<void>(--left) : stop_life(*spare, shutdown::within(to_leave));
+  }
+}
+
+process_rules control::rules_of_process(const child_spec& spec) {
+  return {spec.outbox_bytes, spec.limits, spec.no_new_privs, spec.standby > 0};
+}
+
+/// Its spec is a new one. What was made with an old one must not run it any more.
+void control::renew_spares(identity& of) {
+  for (life* spare : of.spares) {
+    if (!spare->stop_asked && spare->rules != rules_of_process(of.spec)) stop_life(*spare, shutdown::within(to_leave));
+  }
+  stop_spares_too_many(of);
+  of.refilling.renew();
+  plan_refill(of);
 }
 
 /// One at a time, and later: whatever has made this necessary comes first.
@@ -151,7 +167,7 @@ void control::look_after_spares(os::time_point now) {
 // --------------------------------------------------------------------------------------------------------- early death
 
 void control::tell_whom_to_watch(identity& of) {
-  if (of.spec.standby == 0 || of.active == nullptr || of.active->now != life::stage::up) return;
+  if (of.active == nullptr || !of.active->rules.canary || of.active->now != life::stage::up) return;
   for (life* spare : of.spares) {
     if (usable(spare)) send(*spare, wire::frame::watch, wire::number{of.active->id}, {}, {of.active->out});
   }

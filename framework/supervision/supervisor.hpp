@@ -65,7 +65,8 @@ class supervisors {
   void terminate_child(supervisor_id of, policy::child_id id, completion done);
   void restart_child(supervisor_id of, policy::child_id id, completion done);
   void delete_child(supervisor_id of, policy::child_id id, completion done);
-  /// As the event of the same name. Children that are new have their whole plan here, of others the rules count.
+  /// As the event of the same name. Children that are new have their whole plan here, of others the rules count; so
+  /// they do of a template.
   void reload(supervisor_id of, supervisor_flags flags, std::vector<child_plan> children, completion done);
   /// Ends a supervisor that is nobody's child; then `ended` comes.
   void stop_all(supervisor_id of, completion done);

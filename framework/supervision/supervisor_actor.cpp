@@ -56,7 +56,8 @@ class turn {
     if (desk_.parent && ending()) return does_.rests(a.id);
     const auto below = desk_.below.find(a.id);
     if (below != desk_.below.end()) {
-      const bool gave_up = below->second.its->state.how == policy::outcome::gave_up;
+      const bool gave_up = below->second.its->state.how == policy::outcome::gave_up ||
+                           a.why == policy::down_because::budget_spent;  // the one below has, not its children
       return declare_down(*below->second.its, gave_up ? policy::down_because::gave_up : a.why);
     }
     does_.down_for_good(a.id, a.why);
@@ -144,6 +145,7 @@ class turn {
   }
   static void take_over(desk& its, const supervisor_flags& flags, const std::vector<child_plan>& all) {
     its.plan.flags = flags;
+    if (flags.strategy == strategy::simple_one_for_one) return;
     if (its.parent) replace_plan(its, all);
     for (const auto& each : all) {
       const bool is_new = its.names.emplace(each.def.id, each.name).second;
@@ -157,7 +159,7 @@ class turn {
       its.added.erase(each.def.id);
       const auto known = std::ranges::find(old, each.def.id, [](const auto& c) { return c.def.id; });
       its.plan.children.push_back(known == old.end() ? each : *known);
-      its.plan.children.back().def = each.def;
+      its.plan.children.back().def = {each.def.id, each.def.rules};
       if (known != old.end()) old.erase(known);
     }
     for (const auto& each : old) {

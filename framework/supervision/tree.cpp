@@ -200,13 +200,24 @@ void control::call_for_child(const call& from, branch& of, const wire::supervise
   };
   switch (asked.what) {
     case wire::supervise_op::terminate:
-      if (identity* its = find_identity(child)) its->stop_asker = find_life(from.from)->of->name;
-      return supervisors_->terminate_child(of.id, child, done);
+      return terminate_for(find_life(from.from)->of->name, of.id, child, done);
     case wire::supervise_op::restart: return supervisors_->restart_child(of.id, child, done);
     case wire::supervise_op::remove: return supervisors_->delete_child(of.id, child, done);
     case wire::supervise_op::spec: return describe_child(from, child);
     default: return answer(from, errc::not_allowed, "there is no such call to a supervisor");
   }
+}
+
+/// The wish ends with the call: where there was nothing to stop it must not be that of the next stop.
+void control::terminate_for(const std::string& asker, supervisor_id of, policy::child_id child, supervisors::completion done) {
+  if (identity* its = find_identity(child)) its->stop_asker = asker;
+  supervisors_->terminate_child(of, child, [this, asker, child, done = std::move(done)](const policy::answer& got) {
+    post([this, asker, child] {
+      identity* its = find_identity(child);
+      if (its != nullptr && its->stop_asker == asker) its->stop_asker.clear();
+    });
+    if (done) done(got);
+  });
 }
 
 void control::child_answered(const call& to, const child_plan& child, const policy::answer& got) {

@@ -58,6 +58,16 @@ struct outbox_segments {
   std::uint32_t last = 0;
 };
 
+/// What of a spec a process has got at its birth, and keeps.
+struct process_rules {
+  std::uint64_t outbox_bytes = 0;
+  troupe::limits limits = {};
+  bool no_new_privs = false;
+  bool canary = false;  // it holds one, for spares to watch
+
+  bool operator==(const process_rules&) const = default;
+};
+
 /// One process's life under an identity: from the spawn request to the reaping.
 struct life {
   wire::incarnation_id id = 0;
@@ -79,6 +89,7 @@ struct life {
   std::shared_ptr<channel::peer_memory> memory;
   std::shared_ptr<outbox_segments> segments = std::make_shared<outbox_segments>();
 
+  process_rules rules;   // it was made with
   bool dying = false;  // proven dead before its pidfd tells: judged, and reaped later
   bool spare = false;  // made to take over; not its identity's process yet
   std::optional<os::time_point> standing_by_since;
@@ -197,6 +208,7 @@ struct identity {
   std::string stop_asker;  // whose wish its next stop is; empty: its supervisor's
   bool stop_unanswered = false;  // a stop has found no process since the last start: its supervisor waits for its end
   bool closed = false;
+  std::string closed_because;  // closed: what who talks to it hears
   bool forgotten = false;
   bool has_run = false;  // at least one process has been let go
   std::map<wire::incarnation_id, std::uint32_t> holders;  // of a queue: the processes with a handle, and how many

@@ -28,6 +28,7 @@ const char* name_of(death_decision decision) noexcept {
     case death_decision::restarts_later: return "restarts_later";
     case death_decision::stays_down: return "stays_down";
     case death_decision::given_up: return "given_up";
+    case death_decision::budget_spent: return "budget_spent";
     case death_decision::forgotten: return "forgotten";
   }
   return "?";

@@ -34,6 +34,7 @@ enum class death_decision : std::uint8_t {
   restarts_later,  ///< it will be, after death_certificate::delay
   stays_down,      ///< it is known and not started again by itself
   given_up,        ///< its supervisor has given up restarting
+  budget_spent,    ///< it has used up its own budget, and stays down; its supervisor goes on
   forgotten,       ///< the actor has ended with it, and its name is free
 };
 /// "stays_down"

@@ -38,6 +38,8 @@ struct limits {
   /// Bytes of memory that the child and all that it starts may use together, where a cgroup can be made for it; where
   /// not, this is `data`.
   std::optional<std::uint64_t> memory = {};
+
+  bool operator==(const limits&) const = default;
 };
 
 /// What becomes of the messages that wait for a child when it is started again.

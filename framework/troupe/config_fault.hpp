@@ -12,6 +12,9 @@ namespace troupe {
 ///       return {};
 ///     }
 ///
+/// The config itself may have one more, `faults(const troupe::child_spec& its)`, for what does not fit to the child's own
+/// keys; it is asked when nothing else is wrong with the config.
+///
 /// `check` and `run` ask it when the fields themselves could be read, and say each fault with the place of its field.
 /// Whoever makes the actor from code gives its constructor the same values: what must hold there too is asked there.
 struct config_fault {

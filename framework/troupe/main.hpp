@@ -79,11 +79,30 @@ std::vector<config_listed> list_config() {
   return fields;
 }
 
+template <class T>
+concept has_faults_with_spec = requires(const T& item, const child_spec& spec) {
+  { item.faults(spec) } -> std::same_as<std::vector<config_fault>>;
+};
+
+/// What the args say and what the child says beside them may not fit together.
+template <class T>
+void say_faults_with_spec(const config_field& args, T& config, const child_spec& spec) {
+  config_table table(args.value, std::string(args.name), args.problems);
+  const auto know = [&](std::string_view name, const auto&) { static_cast<void>(table.take(name)); };
+  visit_fields(config, know);
+  table.say_faults(config.faults(spec), {});
+}
+
 template <class A>
 tree_child describe_configured(const child_spec& spec, const config_value* args, config_problems& problems) {
   if constexpr (has_config<A>) {
     typename A::config config{};
+    const std::size_t before = problems.errors();
     if (args != nullptr) read_struct(config_field{"args", *args, problems}, config);
+    if constexpr (has_faults_with_spec<typename A::config>) {
+      if (args != nullptr && problems.errors() == before)
+        say_faults_with_spec(config_field{"args", *args, problems}, config, spec);
+    }
     return describe_child<A>(spec, std::move(config));
   } else {
     return describe_child<A>(spec);

@@ -57,4 +57,11 @@ std::vector<config_fault> program_options::faults() const {
   return all;
 }
 
+std::vector<config_fault> program_options::faults(const child_spec& its) const {
+  if (!its.limits.files || ready_fd < *its.limits.files) return {};
+  const std::string files = std::to_string(*its.limits.files);
+  return {{"ready_fd", std::to_string(ready_fd) + " is out of range, since limits.files is " + files +
+                           "; expected less than that"}};
+}
+
 }  // namespace troupe

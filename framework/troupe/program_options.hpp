@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <troupe/child_spec.hpp>
 #include <troupe/config_fault.hpp>
 
 namespace cereal {
@@ -49,6 +50,8 @@ struct program_options {
 
   /// What nobody can run like this. Whoever starts a program is refused with the first; a tree file with all.
   std::vector<config_fault> faults() const;
+  /// What does not fit to the limits of the child that it runs in.
+  std::vector<config_fault> faults(const child_spec& its) const;
 
   template <class Ar>
   void serialize(Ar& ar) {

@@ -167,7 +167,8 @@ struct options {
 /// because a significant child had given up or used up its budget. A signal INT, TERM or HUP stops the tree and ends the
 /// process with 128 + signal. An error that escapes `body` is printed: 1. Of the descriptors 0, 1 and 2, one that is
 /// closed is opened on /dev/null.
-/// Throws error: threads_exist if the process has more than one thread; level_missing.
+/// Throws error: threads_exist if the process has more than one thread; level_missing; bad_spec: options::supervisor
+/// has a value that no supervisor takes.
 template <class... Actors, class Body>
 int run(int argc, char** argv, const options& how, Body&& body) {
   static const std::vector<const detail::actor_type*> types{&detail::type_of<Actors>()...};

@@ -122,6 +122,19 @@ TEST_CASE("wrong options of a program are all said at once, with the nearest wor
               "5:61: stop_signal: 0 is out of range; expected a signal's number, 1 to 64"});
 }
 
+TEST_CASE("a program's ready_fd is below the descriptors that its child may have") {
+  const auto program_with = [](const std::string& ready, const std::string& files) {
+    return "actor = \"program\"\nargs = { exec = [\"p\"], ready_fd = " + ready + " }\nlimits = { files = " + files + " }";
+  };
+  CHECK(complaints(program_with("64", "64")) ==
+        lines{"5:35: ready_fd: 64 is out of range, since limits.files is 64; expected less than that"});
+  CHECK(complaints(program_with("1000", "64")) ==
+        lines{"5:35: ready_fd: 1000 is out of range, since limits.files is 64; expected less than that"});
+  CHECK(complaints(program_with("2000", "64")) ==
+        lines{"5:35: ready_fd: 2000 is out of range; expected 3 to 1023, or 0 for none"});
+  CHECK(complaints(program_with("63", "64") + "\nwrong = 1").size() == 1);
+}
+
 TEST_CASE("options of a program beside exec are sent to its args") {
   const auto wanted = [](const std::string& place, const std::string& written, const std::string& key) {
     return place + ": \"" + written +

@@ -100,6 +100,29 @@ TEST_CASE("check warns of what works and is hardly meant, and succeeds") {
   }
 }
 
+TEST_CASE("in a wrong file check warns behind the errors, of what is right in itself") {
+  const std::string warned = "[[supervisor.child]]\nname = \"a\"\nactor = \"Counter\"\nrestart = \"temporary\"\nstandby = 1\n";
+  const auto lines_of = [](const std::string& text) {
+    const scratch_file file(text);
+    const auto got = say({"check", file.path()});
+    CHECK(got.exit_code == 65);
+    std::istringstream all(got.text);
+    std::vector<std::string> found;
+    for (std::string line; std::getline(all, line);) found.push_back(line.substr(file.path().size()));
+    return found;
+  };
+  const std::string says_nothing =
+      "warning: standby: \"a\" is temporary, so it is never restarted and this says nothing";
+  const std::string wrong = "[[supervisor.child]]\nname = \"b\"\nactor = \"Counter\"\n";
+  const auto beside = lines_of("[supervisor]\nauto_shutdown = \"any_significant\"\n" + warned + wrong + "significance = true\n");
+  CHECK(beside.size() == 2);
+  CHECK(beside[0].starts_with(":11:1: \"significance\" is no key of an actor"));
+  CHECK(beside[1] == ":7:11: " + says_nothing);  // not of auto_shutdown, which may be meant for b
+  CHECK(lines_of("[supervisor]\n" + warned + "stanby = 2\n").size() == 1);
+  CHECK(lines_of("[supervisor]\n" + warned + "= 2\n").size() == 1);
+  CHECK(lines_of("[supervisor]\n" + warned + warned).size() == 2);  // the name is there twice; the first is right in itself
+}
+
 TEST_CASE("run does not warn") {
   const in_folder here("warned");
   for (const auto& file : files_in("warned")) CHECK(say({"run", file}).text.empty());

@@ -269,7 +269,7 @@ TEST_CASE("names: in one description, between supervisors, of supervisors and ac
     EXPECT_EQ(error_of([&] {
                 return sys.spawn(troupe::supervisor({.name = "x"}).child(troupe::supervisor({.name = "x"})));
               }).code(),
-              errc::name_taken);
+              errc::bad_spec);  // wrong in itself, whoever else has the name
     top.terminate_child("a");
     EXPECT_EQ(error_of([&] { return sys.spawn(clash); }).code(),
               errc::name_taken);  // a child that is down keeps its name

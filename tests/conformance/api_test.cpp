@@ -158,13 +158,89 @@ TEST_CASE("child_specs: specs that no supervisor can have are refused, by check,
   in_program<Kid>([&](troupe::system& sys) {
     const auto top = sys.spawn(troupe::supervisor({.name = "top"}));
     EXPECT_EQ(error_of([&] { return top.start_child<Kid>(with_grace(-10ms)); }).code(), errc::bad_spec);
-    EXPECT_EQ(error_of([&] { return top.start_child<Kid>(spec("")); }).code(), errc::not_allowed);
+    EXPECT_EQ(error_of([&] { return top.start_child<Kid>(spec("")); }).code(), errc::bad_spec);
     EXPECT_EQ(counts(top), numbers({0, 0, 0, 0}));
     EXPECT_EQ(error_of([&] { return sys.spawn(twice); }).code(), errc::bad_spec);
     EXPECT_EQ(error_of([&] { return sys.spawn(sup().child<Kid>(with_grace(-10ms))); }).code(), errc::bad_spec);
     EXPECT_EQ(error_of([&] { return sys.spawn(sup(strategy::simple_one_for_one)); }).code(), errc::bad_spec);
     EXPECT_EQ(children(sys.root()), lines({"top up"}));
   });
+}
+
+TEST_CASE("what spawn and start_child refuse about a description check says as well, wherever it stands in the tree") {
+  const auto with = [](auto change) {
+    auto its = spec("child");
+    change(its);
+    return its;
+  };
+  const std::vector<std::pair<troupe::child_spec, std::string>> wrong{
+      {spec(""), "an actor's name has 1 to 200 bytes"},
+      {spec(std::string(201, 'n')), "an actor's name has 1 to 200 bytes"},
+      {spec("a\nb"), "line break"},
+      {spec("main"), "main function"},
+      {with([](auto& its) { its.lane_bytes = 5000; }), "child: lane_bytes is 5000"},
+      {with([](auto& its) { its.lane_bytes = 2048; }), "child: lane_bytes is 2048"},
+      {with([](auto& its) { its.checkpoint_bytes = 0; }), "child: checkpoint_bytes is 0"},
+      {with([](auto& its) { its.checkpoint_bytes = std::uint64_t{1} << 63; }), "child: checkpoint_bytes is 9223"},
+      {with([](auto& its) { its.start_timeout = -1ms; }), "child: start_timeout cannot be negative"},
+      {with([](auto& its) { its.deadline = -1ms; }), "child: deadline cannot be negative"}};
+  in_program<Kid>([&](troupe::system& sys) {
+    const auto top = sys.spawn(troupe::supervisor({.name = "top"}));
+    for (const auto& each : wrong) {
+      const auto& its = each.first;
+      const auto& why = each.second;
+      const auto below = troupe::supervisor({.name = "above"}).child(sup().child<Kid>(its));
+      EXPECT(mentions(troupe::check(below), why));
+      for (const auto& refused :
+           {error_of([&] { return sys.spawn<Kid>(its); }), error_of([&] { return top.start_child<Kid>(its); }),
+            error_of([&] { return sys.spawn(below); }),
+            error_of([&] { return top.reload(troupe::supervisor({.name = "top"}).child<Kid>(its)), 0; })}) {
+        EXPECT_EQ(refused.code(), errc::bad_spec);
+        EXPECT(refused.text().find(why) != std::string::npos);
+      }
+    }
+    EXPECT_EQ(children(sys.root()), lines({"top up"}));
+    EXPECT_EQ(counts(top), numbers({0, 0, 0, 0}));
+  });
+}
+
+TEST_CASE("check says what spawn refuses about a template, and about names that two supervisors give") {
+  const auto simple = [](const troupe::child_spec& its) { return sup(strategy::simple_one_for_one).each<Kid>(its); };
+  auto narrow = spec("kid");
+  narrow.lane_bytes = 5000;
+  const auto twice = troupe::supervisor({.name = "above"})
+                         .child(troupe::supervisor({.name = "left"}).child<Kid>(spec("kid")))
+                         .child(troupe::supervisor({.name = "right"}).child<Kid>(spec("kid")));
+  const auto own = troupe::supervisor({.name = "above"}).child<Kid>(spec("above"));
+  CHECK(troupe::check(simple(spec(std::string(189, 'n')))).empty());
+  for (const auto& [described, why] :
+       std::vector<std::pair<troupe::supervisor, std::string>>{
+           {simple(narrow), "kid: lane_bytes is 5000"},
+           {simple(spec(std::string(190, 'n'))), "1 to 189 bytes, since a number is put behind it"},
+           {twice, "the name \"kid\" is there more than once"},
+           {own, "the name \"above\" is there more than once"},
+           {troupe::supervisor({.name = ""}), "a supervisor's name has 1 to 200 bytes"}}) {
+    CHECK(mentions(troupe::check(described), why));
+    in_program<Kid>([&, its = described](troupe::system& sys) {
+      EXPECT_EQ(error_of([&] { return sys.spawn(its); }).code(), errc::bad_spec);
+      EXPECT_EQ(children(sys.root()), lines{});
+    });
+  }
+}
+
+TEST_CASE("flags of the root that no supervisor can have are an error of run, before anything is started") {
+  const auto refused = [](const troupe::supervisor_flags& flags, const std::string& why) {
+    const auto what = error_of([&] {
+      return troupe::run<Kid>(0, nullptr, {.supervisor = flags}, [](troupe::system&) { CHECK(false); });
+    });
+    CHECK(what.code() == errc::bad_spec);
+    CHECK(what.text().starts_with("options::supervisor: "));
+    CHECK(what.text().find(why) != std::string::npos);
+  };
+  refused({.within = 0ms}, "above 0");
+  refused({.within = -1s}, "above 0");
+  refused({.max_children = 1}, "max_children");
+  refused({.strategy = strategy::simple_one_for_one}, "no template");
 }
 
 TEST_CASE("child_specs_map: significant goes with neither a permanent child nor auto_shutdown never") {

@@ -8,17 +8,19 @@
 #include <random>
 
 #include "support/policy_replay.hpp"
+#include "support/tree_replay.hpp"
 
-// The policy against Erlang/OTP's supervisor itself: both live through the same random histories, and their traces are
-// compared line by line.
+// The policy against Erlang/OTP's supervisor itself, and trees of supervisors against trees of these: both live through the
+// same random histories, and their traces are compared line by line.
 
 using otp_history::lines;
 
 namespace {
 
 struct by_escript {
+  const char* script;
   std::string operator()(const std::string& file) const {
-    const std::string command = "escript '" OTP_SUPERVISOR "' '" + file + "'";
+    const std::string command = std::string("escript '") + script + "' '" + file + "'";
     const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
     REQUIRE(pipe);
     std::string all;
@@ -68,42 +70,86 @@ bool means_a_process_before(place first, place ours, place our_end, place theirs
   return last("op terminate " + id) > 0 && last("op terminate " + id) < last("start " + id + " o");
 }
 
-}  // namespace
+/// Of several that have ended at once OTP hears in the order in which it stops them, and we in that of their ends.
+lines comparable(lines trace) {
+  bool several = false;
+  std::erase_if(trace, [&](const std::string& line) {
+    if (line.starts_with("op ")) several = line.starts_with("op exit") && otp_tree::words(line).size() > 4;
+    return several && line.starts_with("report shutdown_error");
+  });
+  return trace;
+}
 
-TEST_CASE("in random histories the policy does what Erlang/OTP's supervisor does") {
+struct wanted {
+  std::uint64_t seed;
+  std::size_t count;
+};
+wanted asked_for(std::size_t usual) {
   const char* given = std::getenv("TROUPE_SEED");
+  const char* many = std::getenv("TROUPE_HISTORIES");
   const std::uint64_t seed = given != nullptr ? std::stoull(given) : std::random_device{}();
-  const char* wanted = std::getenv("TROUPE_HISTORIES");
-  const std::size_t count = wanted != nullptr ? std::stoul(wanted) : 2000;
   MESSAGE("TROUPE_SEED=", seed);
-  std::vector<lines> histories;
-  for (std::size_t i = 0; i < count; ++i) histories.push_back(otp_history::generator(seed + i).make());
+  return {seed, many != nullptr ? std::stoul(many) : usual};
+}
 
+/// What Erlang/OTP makes of each of the histories.
+std::vector<lines> traces_of(const std::vector<lines>& histories, const char* script, std::uint64_t seed) {
   const auto file = std::filesystem::temp_directory_path() / ("troupe_otp_histories." + std::to_string(seed));
   {
     std::ofstream out(file);
     for (const auto& each : histories) out << joined(each) << "end\n";
   }
-  const auto traces = split(by_escript{}(file.string()));
+  const auto whole = split(by_escript{script}(file.string()));
   std::filesystem::remove(file);
+  std::vector<lines> all(1);
+  for (const auto& line : whole) line == "end" ? void(all.emplace_back()) : all.back().push_back(line);
+  all.pop_back();
+  REQUIRE(all.size() == histories.size());
+  return all;
+}
 
-  std::size_t at = 0, events = 0, wrong = 0;
-  for (const auto& history : histories) {
-    const auto end = std::find(traces.begin() + std::ptrdiff_t(at), traces.end(), "end");
-    REQUIRE(end != traces.end());
-    const lines found(traces.begin() + std::ptrdiff_t(at), end);
-    const lines theirs = comparable(found, history);
-    at += found.size() + 1;
+void say_difference(const lines& history, const lines& ours, const lines& theirs) {
+  const auto differ = std::mismatch(ours.begin(), ours.end(), theirs.begin(), theirs.end());
+  MESSAGE("history:\n", joined(history), "\nOTP:\n", joined({theirs.begin(), differ.second}),
+          "\nthen OTP: ", differ.second == theirs.end() ? "nothing" : *differ.second,
+          "\nwe: ", differ.first == ours.end() ? "nothing" : *differ.first);
+}
+
+}  // namespace
+
+TEST_CASE("in random histories the policy does what Erlang/OTP's supervisor does") {
+  const auto [seed, count] = asked_for(2000);
+  std::vector<lines> histories;
+  for (std::size_t i = 0; i < count; ++i) histories.push_back(otp_history::generator(seed + i).make());
+  const auto traces = traces_of(histories, OTP_SUPERVISOR, seed);
+  std::size_t events = 0, wrong = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto& history = histories[i];
+    const lines theirs = comparable(traces[i], history);
     const lines ours = comparable(otp_history::policy_replay().run(history), history);
     events += ours.size();
     if (ours == theirs) continue;
     const auto differ = std::mismatch(ours.begin(), ours.end(), theirs.begin(), theirs.end());
     const bool simple = history[0].find("simple") != std::string::npos;
     if (simple && means_a_process_before(ours.begin(), differ.first, ours.end(), differ.second, theirs.end())) continue;
-    if (++wrong <= 3)
-      MESSAGE("history:\n", joined(history), "\nOTP:\n", joined({theirs.begin(), differ.second}),
-              "\nthen OTP: ", differ.second == theirs.end() ? "nothing" : *differ.second,
-              "\nthe policy: ", differ.first == ours.end() ? "nothing" : *differ.first);
+    if (++wrong <= 3) say_difference(history, ours, theirs);
+  }
+  CHECK(wrong == 0);
+  CHECK(events >= 20 * count);
+  MESSAGE("compared ", events, " lines of ", count, " histories");
+}
+
+TEST_CASE("in random histories trees of supervisors do what those of Erlang/OTP do") {
+  const auto [seed, count] = asked_for(300);
+  std::vector<lines> histories;
+  for (std::size_t i = 0; i < count; ++i) histories.push_back(otp_tree::generator(seed + i).make());
+  const auto traces = traces_of(histories, OTP_TREE, seed);
+  otp_tree::tree_replay tree;
+  std::size_t events = 0, wrong = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const lines ours = comparable(tree.run(histories[i])), theirs = comparable(traces[i]);
+    events += ours.size();
+    if (ours != theirs && ++wrong <= 3) say_difference(histories[i], ours, theirs);
   }
   CHECK(wrong == 0);
   CHECK(events >= 20 * count);

@@ -3,7 +3,7 @@
 %% Lets Erlang/OTP's own supervisor live through histories and prints what happened; tests/support/otp_history.hpp says
 %% what a history and a trace are. Histories are read from a file and end with a line `end`, and so do traces.
 -mode(compile).
--export([main/1, init/1, start_one/1, log/2]).
+-export([main/1, init/1, start_one/2, log/2]).
 
 main([File]) ->
     {ok, Text} = file:read_file(File),
@@ -45,7 +45,11 @@ take(Line) ->
         ["stop"] -> say("op " ++ Line), exit(get(sup), shutdown), await_end();
         ["reload", Strategy, Intensity, Auto | Children] ->
             say("op " ++ Line),
-            ets:insert(fates, {init, {ok, {flags([Strategy, Intensity, Auto]), specs(Children)}}}),
+            Specs = case get(simple) of
+                false -> specs(Children);
+                true -> template_of(string:join(Children, " "))
+            end,
+            ets:insert(fates, {init, {ok, {flags([Strategy, Intensity, Auto]), Specs}}}),
             Sup = get(sup),
             ok = sys:suspend(Sup),
             Result = sys:change_code(Sup, supervisor, vsn, []),
@@ -60,16 +64,27 @@ flags([Strategy, Intensity, Auto]) ->
       auto_shutdown => list_to_atom(Auto)}.
 
 specs([]) -> [];
-specs([Id, Restart, Significant, Type | Rest]) ->
-    [#{id => list_to_integer(Id), start => {?MODULE, start_one, [list_to_integer(Id)]},
+specs([Id, Restart, Significant, Type, Shutdown, Manner | Rest]) ->
+    [#{id => list_to_integer(Id), start => {?MODULE, start_one, [list_to_atom(Manner), list_to_integer(Id)]},
        restart => list_to_atom(Restart), significant => list_to_atom(Significant), type => list_to_atom(Type),
-       shutdown => 5000} | specs(Rest)].
+       shutdown => shutdown(Shutdown)} | specs(Rest)].
+
+shutdown("timed") -> 5000;
+shutdown(Word) -> list_to_atom(Word).
+
+%% All children of such a history are alike.
+template(["start " ++ Child | _]) -> template_of(Child);
+template([_ | Rest]) -> template(Rest);
+template([]) -> template_of("0 permanent false worker timed shutdown").
+
+template_of(Child) ->
+    [#{start := {Module, Function, [Manner, _]}} = Spec] = specs(string:lexemes(Child, " ")),
+    [Spec#{id => template, start => {Module, Function, [Manner]}}].
 
 boot() ->
     Specs = case get(simple) of
         false -> get(specs);
-        true -> [#{id => template, start => {?MODULE, start_one, []}, restart => template_restart(get(ops)),
-                   shutdown => 5000}]
+        true -> template(get(ops))
     end,
     ets:insert(fates, {init, {ok, {get(flags), Specs}}}),
     ets:insert(fates, {boots, true}),
@@ -80,15 +95,10 @@ boot() ->
         {error, _} -> receive {'EXIT', _, _} -> ok end, flush(), say("ended"), put(ended, true)
     end.
 
-%% All children of such a history are alike.
-template_restart([]) -> permanent;
-template_restart(["start " ++ Words | _]) -> list_to_atom(lists:nth(2, string:lexemes(Words, " ")));
-template_restart([_ | Rest]) -> template_restart(Rest).
-
 init(_) -> ets:lookup_element(fates, init, 2).
 
 %% In the supervisor.
-start_one(Id) ->
+start_one(Manner, Id) ->
     [{driver, Driver}] = ets:lookup(fates, driver),
     [{queue, Queue}] = ets:lookup(fates, queue),
     [{boots, Boots}] = ets:lookup(fates, boots),
@@ -101,7 +111,7 @@ start_one(Id) ->
         "i" -> ignore;
         Up when Up =:= "o"; Up =:= "s" ->
             Sup = self(),
-            Pid = spawn_link(fun() -> process_flag(trap_exit, true), Sup ! {up, self()}, child(Driver, Id) end),
+            Pid = spawn_link(fun() -> process_flag(trap_exit, true), Sup ! {up, self()}, child(Driver, Id, Manner) end),
             receive {up, Pid} -> ok end,
             ets:insert(fates, {{pid, Id}, Pid}),
             ets:insert(fates, {{id, Pid}, Id}),
@@ -109,11 +119,14 @@ start_one(Id) ->
         _ -> {error, no}
     end.
 
-child(Driver, Id) ->
+child(Driver, Id, Manner) ->
     receive
-        {leave, Reason} -> exit(Reason);
-        {'EXIT', _, shutdown} -> Driver ! {said, io_lib:format("stop ~b", [Id])}, exit(shutdown)
+        {leave, Reason} -> leave(Reason);
+        {'EXIT', _, shutdown} -> Driver ! {said, io_lib:format("stop ~b", [Id])}, leave(Manner)
     end.
+
+leave(abnormal) -> exit(self(), kill);
+leave(Reason) -> exit(Reason).
 
 %% An operation, or its message to the supervisor, on the way.
 inject(["exit" | Exits]) ->
@@ -122,10 +135,10 @@ inject(["exit" | Exits]) ->
     Running andalso sys:suspend(Sup),
     exits(Exits),
     Running andalso sys:resume(Sup);
-inject(["start", Id, Restart, Significant, Type]) ->
+inject(["start", Id | _] = [_ | Child]) ->
     case get(simple) of
         true -> call({start_child, [list_to_integer(Id)]});
-        false -> call({start_child, hd(specs([Id, Restart, Significant, Type]))})
+        false -> call({start_child, hd(specs(Child))})
     end;
 inject(["terminate", Id]) -> call({terminate_child, key(Id)});
 inject(["restart", Id]) -> call({restart_child, key(Id)});

@@ -222,10 +222,28 @@ TEST_CASE("code_change_simple_map: the template may change, but there has to be 
 
     top.reload(simple(spec("kid", restart::temporary)));
     EXPECT_EQ(incarnation(top, "child-1"), before);
+    EXPECT(top.get_childspec("child-1").restart == restart::temporary);
     const auto second = top.start<Kid>();
     EXPECT(top.get_childspec("kid-2").restart == restart::temporary);
     second.tell(End{ending::abort});
     EXPECT(is_gone(top, "kid-2"));
+    EXPECT_EQ(counts(top), numbers({1, 1, 0, 1}));
+    kid(sys, "child-1").tell(End{ending::abort});
+    EXPECT(is_gone(top, "child-1"));
+  });
+}
+
+// In OTP the supervisor dies of it.
+TEST_CASE("a child made from a template that was temporary stays temporary when a reload makes the template permanent") {
+  in_program<Kid>(quiet(), [](troupe::system& sys) {
+    const auto simple = [](restart kind) { return sup(strategy::simple_one_for_one, 5).each<Kid>(spec("child", kind)); };
+    const auto top = sys.spawn(simple(restart::temporary));
+    top.start<Kid>();
+    top.reload(simple(restart::permanent));
+    top.start<Kid>();
+    kid(sys, "child-1").tell(End{ending::abort});
+    EXPECT(is_gone(top, "child-1"));
+    restart_by(sys, top, "child-2", ending::abort);
     EXPECT_EQ(counts(top), numbers({1, 1, 0, 1}));
   });
 }

@@ -225,7 +225,7 @@ TEST_CASE("sup_start_map_simple: the spec of a child from a template is the temp
 // What has another type or an unknown key does not compile here.
 TEST_CASE("sup_start_map_faulty_specs: a child without name or without actor class is refused") {
   in_program<Kid>([](troupe::system& sys) {
-    EXPECT_EQ(error_of([&] { return sys.spawn(sup().child<Kid>(spec(""))); }).code(), errc::not_allowed);
+    EXPECT_EQ(error_of([&] { return sys.spawn(sup().child<Kid>(spec(""))); }).code(), errc::bad_spec);
     troupe::detail::tree_child without_class;
     without_class.spec.name = "child2";
     EXPECT_EQ(error_of([&] { return sys.spawn(sup().child(without_class)); }).code(), errc::bad_spec);

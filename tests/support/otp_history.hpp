@@ -13,21 +13,25 @@
 // alike.
 //
 //   flags STRATEGY INTENSITY AUTO_SHUTDOWN        the first line
-//   child ID RESTART SIGNIFICANT TYPE             the children that it starts with
+//   child CHILD                                   the children that it starts with; CHILD is
+//     ID RESTART SIGNIFICANT TYPE SHUTDOWN MANNER SHUTDOWN: timed, infinity, brutal_kill; MANNER: the reason with which it
+//                                                 ends when it is asked to, as in `exit`
 //   fates F...                                    how the next starts go, in turn: o up, e error, i ignore; p: an
 //                                                 error, and before it the next operation comes in, ahead of the retry;
 //                                                 h: as p, s: as p, but it comes up. Later ones come up. If h or s is a
 //                                                 restart and the next operation terminates just that child, the policy
 //                                                 takes it in the middle of the start, and so ends h.
 //   boot                                          all children are started
-//   exit ID REASON [ID REASON ...]                children end by themselves, all before the supervisor sees the first
-//   start ID RESTART SIGNIFICANT TYPE             start_child; in simple_one_for_one all children are like the first
+//   exit ID REASON [ID REASON ...]                children end by themselves, all before the supervisor sees the first;
+//                                                 REASON: normal, shutdown, abnormal, which is a kill
+//   start CHILD                                   start_child; in simple_one_for_one all children are like the first, or
+//                                                 like that of the last reload
 //   terminate ID | restart ID | delete ID
-//   reload STRATEGY INTENSITY AUTO_SHUTDOWN {ID RESTART SIGNIFICANT TYPE}...
+//   reload STRATEGY INTENSITY AUTO_SHUTDOWN CHILD...
 //   stop
 //
 // Starts and stops take no time, and no time passes at all. After each line `op TEXT` the trace says what happened:
-// `start ID FATE`, `stop ID`, `report KIND ID`, `answer RESULT`, and then what there is: `which ID:STATE ...`,
+// `start ID FATE`, `stop ID` (not of one that is killed at once), `report KIND ID`, `answer RESULT`, and then what there is: `which ID:STATE ...`,
 // `count SPECS ACTIVE SUPERVISORS WORKERS`; or `ended`.
 namespace otp_history {
 
@@ -43,6 +47,7 @@ class generator {
     simple_ = strategy_ == "simple_one_for_one";
     auto_ = simple_ ? "never" : pick({"never", "any_significant", "all_significant"});
     kind_ = pick({"permanent", "transient", "temporary"});
+    stop_ = stop();
     lines all{"flags " + flags()};
     const unsigned children = simple_ ? 0 : draw(6);
     for (unsigned id = 1; id <= children; ++id) all.push_back("child " + child(id));
@@ -59,17 +64,22 @@ class generator {
   std::string id() { return std::to_string(1 + draw(simple_ ? last_ + 1 : 7)); }
   std::string flags() { return strategy_ + " " + std::to_string(draw(4) == 0 ? draw(3) : 3 + draw(8)) + " " + auto_; }
 
+  /// A kill leaves no trace, and in simple_one_for_one the stop of a child that has been replaced is looked for.
+  std::string stop() {
+    return pick({"timed", "timed", "timed", "infinity", simple_ ? "timed" : "brutal_kill"}) + " " +
+           pick({"shutdown", "shutdown", "shutdown", "normal", "abnormal"});
+  }
   std::string child(unsigned id) {
     const std::string restart = simple_ ? kind_ : pick({"permanent", "transient", "temporary"});
     const bool significant = auto_ != "never" && restart != "permanent" && draw(2) == 0;
     return std::to_string(id) + " " + restart + (significant ? " true " : " false ") +
-           (simple_ || draw(4) != 0 ? "worker" : "supervisor");
+           (simple_ || draw(4) != 0 ? "worker " : "supervisor ") + (simple_ ? stop_ : stop());
   }
   /// Now and then one that is refused.
   std::string any_child() {
     if (simple_) return child(++last_);  // a new one is always another
     if (draw(10) != 0) return child(1 + draw(7));
-    return id() + " " + pick({"permanent", "transient"}) + " true worker";
+    return id() + " " + pick({"permanent", "transient"}) + " true worker " + stop();
   }
   std::string fates(const std::string& from) {
     std::string all = "fates";
@@ -94,7 +104,7 @@ class generator {
         all.push_back("delete " + id());
         break;
       case 5:
-        draw(3) == 0 && !simple_ ? reload(all) : exits(all);
+        draw(3) == 0 ? (simple_ ? reload_template(all) : reload(all)) : exits(all);
         break;
       case 6:
         simple_ ? exits(all) : hanging_start(all);
@@ -130,12 +140,19 @@ class generator {
     std::shuffle(ids.begin(), ids.end(), random_);
     ids.resize(draw(6));
     for (const auto each : ids) text += " " + child(each);
-    if (draw(8) == 0) text += " 7 permanent true worker", std::tie(strategy_, auto_) = before;
+    if (draw(8) == 0) text += " 7 permanent true worker " + stop(), std::tie(strategy_, auto_) = before;
     all.push_back(text);
   }
 
+  /// OTP keeps children that were temporary at first in a way in which they cannot become anything else.
+  void reload_template(lines& all) {
+    if (kind_ != "temporary") kind_ = pick({"permanent", "transient"});
+    stop_ = stop();
+    all.push_back("reload " + flags() + " " + child(0));
+  }
+
   std::mt19937_64 random_;
-  std::string strategy_, auto_, kind_;
+  std::string strategy_, auto_, kind_, stop_;
   bool simple_ = false;
   unsigned last_ = 0;
 };

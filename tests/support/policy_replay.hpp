@@ -20,6 +20,7 @@ Enum value_of(const std::string& word, const std::array<const char*, Count>& nam
 inline constexpr std::array strategies{"one_for_one", "rest_for_one", "one_for_all", "simple_one_for_one"};
 inline constexpr std::array restarts{"permanent", "transient", "temporary"};
 inline constexpr std::array automatics{"never", "any_significant", "all_significant"};
+inline constexpr std::array shutdowns{"brutal_kill", "timed", "infinity"};
 inline constexpr std::array reasons{"normal", "shutdown", "abnormal"};
 
 /// Lets the policy live through a history, in a world where a start or a stop is over as soon as it is ordered.
@@ -55,7 +56,7 @@ class policy_replay {
     if (w[0] == "terminate") post(policy::terminate_child{call, id}), gone_[call] = known_.contains(id);
     if (w[0] == "reload") {
       policy::reload wanted{call, flags(w), {}};
-      for (std::size_t at = 4; at < w.size(); at += 4) wanted.children.push_back(def(w, at));
+      for (std::size_t at = 4; at < w.size(); at += 6) wanted.children.push_back(def(w, at));
       post(std::move(wanted));
     }
   }
@@ -65,9 +66,12 @@ class policy_replay {
             .within = std::chrono::hours(1),
             .auto_shutdown = value_of<troupe::auto_shutdown>(w[3], automatics)};
   }
+  /// The manner is kept where the policy does not look.
   static policy::child_def def(const lines& w, std::size_t at) {
+    const std::chrono::milliseconds manner{unsigned(value_of<policy::exit_kind>(w[at + 5], reasons))};
     return {std::stoull(w[at]),
             {.restart = value_of<troupe::restart>(w[at + 1], restarts),
+             .shutdown = {value_of<troupe::shutdown::kind>(w[at + 4], shutdowns), manner},
              .kind = policy::child_kind(w[at + 3] == "supervisor"),
              .significant = w[at + 2] == "true"}};
   }
@@ -86,7 +90,7 @@ class policy_replay {
       const auto what = queue_.front();
       queue_.pop_front();
       if (const auto* end = std::get_if<policy::exited>(&what); end != nullptr && end->id == slow_)
-        say("stop " + std::to_string(std::exchange(slow_, 0)));
+        say_stop(std::exchange(slow_, 0));
       for (const auto& a : policy::step(*state_, what, std::chrono::hours(1)))
         std::visit([this](const auto& each) { on(each); }, a);
       queue_.insert(queue_.begin(), at_once_.begin(), at_once_.end());
@@ -99,6 +103,8 @@ class policy_replay {
     std::string fate = "o";
     if (!fates_.empty()) fate = fates_.front(), fates_.pop_front();
     say("start " + std::to_string(a.id) + " " + fate);
+    const auto& its = state_->children.at(state_->place_of.at(a.id)).def.rules;
+    manners_[a.id] = policy::exit_kind(its.shutdown.grace.count());
     const bool is_long = fate == "h" || fate == "s";
     if (is_long && is_terminated_next(a.id)) return end_in_the_middle(a.id, fate == "h");
     if (fate == "p" || is_long) let_in();
@@ -122,10 +128,23 @@ class policy_replay {
     queue_.pop_back();
   }
   /// In OTP a start that hangs has to fail by itself, which is reported; one that is slow comes up and is stopped then.
-  void stop_start(policy::child_id id) {
-    if (id == hanging_) say("report start_error " + std::to_string(std::exchange(hanging_, 0)));
-    if (id == slow_) known_.insert(id), at_once_.emplace_back(policy::started{id});
-    at_once_.emplace_back(policy::exited{.id = id, .why = policy::exit_kind::shutdown});
+  void stop_start(const policy::stop& a) {
+    if (a.id == slow_) {
+      known_.insert(a.id), at_once_.emplace_back(policy::started{a.id});
+      return at_once_.push_back(end_of_stop(a));
+    }
+    say("report start_error " + std::to_string(std::exchange(hanging_, 0)));
+    const bool killed = a.how.how == troupe::shutdown::kind::brutal_kill;
+    at_once_.emplace_back(
+        policy::exited{.id = a.id, .why = killed ? policy::exit_kind::abnormal : policy::exit_kind::shutdown});
+  }
+  policy::exited end_of_stop(const policy::stop& a) {
+    const bool killed = a.how.how == troupe::shutdown::kind::brutal_kill;
+    if (killed) killed_.insert(a.id);
+    return {.id = a.id, .why = killed ? policy::exit_kind::abnormal : manners_.at(a.id)};
+  }
+  void say_stop(policy::child_id id) {
+    if (killed_.erase(id) == 0) say("stop " + std::to_string(id));
   }
   /// The next operation comes in before the retry does.
   void let_in() {
@@ -134,10 +153,10 @@ class policy_replay {
     if (what == "exit" || what == "start" || what == "terminate" || what == "restart" || what == "delete") take_line();
   }
   void on(const policy::stop& a) {
-    if (a.id == hanging_ || a.id == slow_) return stop_start(a.id);
+    if (a.id == hanging_ || a.id == slow_) return stop_start(a);
     if (up_.erase(a.id) != 0) {
-      say("stop " + std::to_string(a.id));
-      return at_once_.push_back(policy::exited{.id = a.id, .why = policy::exit_kind::shutdown});
+      at_once_.push_back(end_of_stop(a));
+      return say_stop(a.id);
     }
     const auto died = std::find_if(queue_.begin(), queue_.end(), [&](const auto& what) {
       const auto* exit = std::get_if<policy::exited>(&what);
@@ -195,7 +214,8 @@ class policy_replay {
   std::deque<policy::event> queue_;
   std::vector<policy::event> at_once_;
   std::deque<std::string> fates_;
-  std::set<policy::child_id> up_, known_;
+  std::set<policy::child_id> up_, known_, killed_;
+  std::map<policy::child_id, policy::exit_kind> manners_;  // of what runs
   std::map<policy::call_id, bool> gone_;
   policy::call_id calls_ = 0, boot_ = 0, stop_ = 0;
   policy::child_id hanging_ = 0, slow_ = 0;

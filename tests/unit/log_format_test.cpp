@@ -63,6 +63,8 @@ TEST_CASE("a death is a sentence with message, who wanted it, and what is done")
   CHECK(sentence(what) ==
         "parser(4) was killed by SIGKILL, as was asked for while it handled Page from reader, attempt 2; asked for by "
         "main; it is restarted in 40 ms; the message will be handled again");
+  what.decision = troupe::death_decision::budget_spent;
+  CHECK(sentence(what).ends_with("; asked for by main; it has used up its restarts, and stays down"));
 }
 
 }  // namespace

@@ -28,8 +28,8 @@ lines trace(const lines& history, int from = 1) {
 }
 
 lines three(const std::string& flags, const lines& then) {
-  lines all{"flags " + flags, "child 1 permanent false worker", "child 2 permanent false worker",
-            "child 3 permanent false worker", "boot"};
+  lines all{"flags " + flags, "child 1 permanent false worker timed shutdown", "child 2 permanent false worker timed shutdown",
+            "child 3 permanent false worker timed shutdown", "boot"};
   all.insert(all.end(), then.begin(), then.end());
   return all;
 }
@@ -84,14 +84,14 @@ TEST_CASE(
 }
 
 TEST_CASE("temporary_bystander: a temporary child is stopped with the others and not started again (case 78)") {
-  CHECK(trace({"flags one_for_all 5 never", "child 1 permanent false worker", "child 2 temporary false worker", "boot",
+  CHECK(trace({"flags one_for_all 5 never", "child 1 permanent false worker timed shutdown", "child 2 temporary false worker timed shutdown", "boot",
                "exit 1 abnormal"}) == lines{"report child_terminated 1", "stop 2", "start 1 o"});
 }
 
 TEST_CASE("significant_transient: only a normal end triggers, and with all_significant only the last (case 60)") {
-  const lines children{"child 1 permanent false worker",
-                       "child 2 transient true worker",
-                       "child 3 transient true worker",
+  const lines children{"child 1 permanent false worker timed shutdown",
+                       "child 2 transient true worker timed shutdown",
+                       "child 3 transient true worker timed shutdown",
                        "boot",
                        "exit 2 abnormal",
                        "exit 2 normal",
@@ -106,7 +106,7 @@ TEST_CASE("significant_transient: only a normal end triggers, and with all_signi
 }
 
 TEST_CASE("significant_bystander: who is stopped by others' restarts or by a call triggers nothing (case 62)") {
-  CHECK(trace({"flags one_for_all 5 any_significant", "child 1 permanent false worker", "child 2 temporary true worker",
+  CHECK(trace({"flags one_for_all 5 any_significant", "child 1 permanent false worker timed shutdown", "child 2 temporary true worker timed shutdown",
                "boot", "exit 1 abnormal", "exit 1 abnormal"},
               2) == lines{"report child_terminated 1", "start 1 o"});
 }
@@ -163,7 +163,8 @@ TEST_CASE("a child that has used up its own budget stays down, and nobody else i
   const auto last = step(s, exited{.id = 2, .why = exit_kind::abnormal}, 1h);
   REQUIRE(only<report>(last).size() == 2);
   CHECK(only<report>(last)[1].what == report_kind::budget_spent);
-  CHECK(only<down_for_good>(last).size() == 1);
+  REQUIRE(only<down_for_good>(last).size() == 1);
+  CHECK(only<down_for_good>(last)[0].why == down_because::budget_spent);
   CHECK(last.size() == 3);
   CHECK(count_children(s) == child_count{2, 1, 0, 2});
 }
@@ -175,6 +176,49 @@ TEST_CASE("simple_one_for_one: no more than max_children, and all are told to st
   CHECK(only<stop>(step(s, stop_all{4}, 1h)).size() == 2);
   CHECK(only<ended>(step(s, exited{.id = 1, .why = exit_kind::shutdown}, 1h)).empty());
   CHECK(only<ended>(step(s, exited{.id = 2, .why = exit_kind::shutdown}, 1h)).size() == 1);
+}
+
+TEST_CASE("simple_one_for_one: a reload gives the template's rules to all children that there are (case 68)") {
+  const troupe::supervisor_flags flags{.strategy = troupe::strategy::simple_one_for_one, .max_restarts = 9};
+  state s(flags);
+  step(s, start_child{1, {1, {}}}, 1h), step(s, started{1}, 1h);
+  CHECK(only<answer>(step(s, reload{2, flags, {}}, 1h)).at(0).what == result::bad_spec);
+  const child_def rules{0, {.restart = troupe::restart::transient, .budget = troupe::restart_budget{.max_restarts = 0}}};
+  CHECK(only<answer>(step(s, reload{3, flags, {rules, rules}}, 1h)).at(0).what == result::bad_spec);
+  CHECK(only<answer>(step(s, reload{4, flags, {rules}}, 1h)).at(0).what == result::ok);
+  SUBCASE("a normal end") { CHECK(only<forget>(step(s, exited{.id = 1}, 1h)).size() == 1); }
+  SUBCASE("a crash, which its new budget does not allow") {
+    const auto crash = step(s, exited{.id = 1, .why = exit_kind::abnormal}, 1h);
+    CHECK(only<start>(crash).empty());
+    CHECK(only<forget>(crash).size() == 1);
+  }
+}
+
+TEST_CASE("simple_one_for_one: what was temporary stays so, and what a reload has overtaken has the template's rules") {
+  const troupe::supervisor_flags flags{.strategy = troupe::strategy::simple_one_for_one, .max_restarts = 9};
+  const child_rules temporary{.restart = troupe::restart::temporary};
+  state s(flags);
+  step(s, start_child{1, {1, temporary}}, 1h), step(s, started{1}, 1h);
+  step(s, reload{2, flags, {{0, {}}}}, 1h);
+  step(s, start_child{3, {3, temporary}}, 1h), step(s, started{3}, 1h);
+  for (const child_id id : {1U, 3U}) CHECK(only<forget>(step(s, exited{.id = id, .why = exit_kind::abnormal}, 1h)).size() == 1);
+  step(s, reload{4, flags, {{0, temporary}}}, 1h);
+  step(s, start_child{5, {5, {}}}, 1h), step(s, started{5}, 1h);
+  CHECK(only<forget>(step(s, exited{.id = 5, .why = exit_kind::abnormal}, 1h)).size() == 1);
+}
+
+TEST_CASE("a reload of what should be known and has been forgotten meanwhile changes nothing") {
+  state s;
+  step(s, start_all{1, {{1, {}}, {2, {.restart = troupe::restart::temporary}}}}, 1h);
+  step(s, started{1}, 1h), step(s, started{2}, 1h);
+  step(s, exited{.id = 2, .why = exit_kind::abnormal}, 1h);
+  const troupe::supervisor_flags flags{.strategy = troupe::strategy::one_for_all, .max_restarts = 9};
+  CHECK(only<answer>(step(s, reload{2, flags, {{1, {}, true}, {2, {}, true}, {3, {}}}}, 1h)).at(0).what ==
+        result::not_found);
+  CHECK(which_children(s).size() == 1);
+  CHECK(s.flags.max_restarts == 1);
+  CHECK(only<answer>(step(s, reload{3, flags, {{1, {}, true}, {4, {}}}}, 1h)).at(0).what == result::ok);
+  CHECK(which_children(s).size() == 2);
 }
 
 TEST_CASE("check names what OTP refuses (cases 27, 28, 61)") {

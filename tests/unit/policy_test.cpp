@@ -30,7 +30,7 @@ const char* name(outcome o) {
   return names[std::size_t(o)];
 }
 const char* name(down_because d) {
-  constexpr const char* names[] = {"closed", "stopping", "gave_up"};
+  constexpr const char* names[] = {"closed", "stopping", "gave_up", "budget_spent"};
   return names[std::size_t(d)];
 }
 
