@@ -119,6 +119,22 @@ TEST_CASE("a lane that has no room for a description of a body in the outbox is 
   CHECK(to.takes(letter(2, 100'000)));
 }
 
+TEST_CASE("where a body in the outbox and fifteen payloads would not fit into the lane it is full, to the byte") {
+  const std::size_t needed = sizeof(record_header) + 16 * sizeof(wire::block);
+  for (std::size_t left = 64; left <= needed; left += 32) {
+    CAPTURE(left);
+    supervised of;
+    receiver to(of, 1);
+    to.connect();
+    while (small_ring - to.lane().tail > left + 32) REQUIRE(to.tell(letter(1, 32)));
+    if (small_ring - to.lane().tail > left) REQUIRE(to.tell(letter(1, 0)));
+    REQUIRE(small_ring - to.lane().tail == left);
+    letter what(1, 10'000);
+    for (int i = 0; i < 15; ++i) what.blocks.push_back(of.its->take_block(16, os::clock::now()));
+    CHECK(to.try_tell(what) == (left < needed ? errc::full : errc{}));
+  }
+}
+
 TEST_CASE("a message holds fifteen payloads at most, with its body in the lane or outside") {
   supervised of;
   receiver to(of, 1);
@@ -289,6 +305,61 @@ TEST_CASE("an end that comes during a turn is acknowledged when the turn is over
   CHECK(of.hears_nothing());
   to.end();
   CHECK(of.hears<wire::subject>(wire::frame::closed_seen).identity == to.identity);
+}
+
+TEST_CASE("who waits for outbox says so again before each sleep, to everybody who holds some of it") {
+  supervised of;
+  receiver one(of, 1), other(of, 2, 1), third(of, 3, 2);
+  receiver* const all[] = {&one, &other};
+  for (auto* each : all) each->connect();
+  third.connect();
+  constexpr std::size_t half = wire::outbox_bytes / 2;
+  for (auto* each : all) {
+    letter piece(1);
+    piece.blocks.push_back(of.its->take_block(half, os::clock::now()));
+    REQUIRE(each->tell(piece));
+  }
+  // Each time that the sender is about to sleep one of them reads, and rings if the sender waits as it has not before.
+  std::uint32_t heard[2] = {};
+  std::size_t sleeps = 0, silent = 0;
+  of.its->before_sleep = [&] {
+    for (std::size_t i = 0; i < 2; ++i) {
+      const std::uint32_t wait = all[i]->reader->wants_room();
+      silent += wait == 0 || wait == heard[i] ? 1 : 0;
+      heard[i] = wait;
+    }
+    if (sleeps > 0 && sleeps < 3) REQUIRE(all[sleeps - 1]->takes(letter(1)));
+    ++sleeps;
+    os::ring(of.bell);
+  };
+  CHECK(of.its->tell(third.link(), letter(2, wire::outbox_bytes), os::clock::now() + std::chrono::hours(1)));
+  CHECK(sleeps == 3);
+  CHECK(silent == 0);
+  for (auto* each : all) CHECK(each->reader->wants_room() == 0);
+}
+
+TEST_CASE("empty segments that are too small for a body go, so that one that is large enough keeps within the limit") {
+  constexpr std::uint64_t mib = 1 << 20;
+  supervised of(100 * mib);
+  receiver to(of, 1);
+  to.connect();
+  const auto all = of.its->take_block(wire::outbox_bytes, os::clock::now());
+  CHECK(to.try_tell(letter(1, 5000)) == errc::full);
+  const auto room = of.hears<wire::number>(wire::frame::segment_make).value;
+  os::mapping writable;
+  const os::fd segment = sealed_memory("test-segment", wire::segment_bytes(room), writable);
+  of.says(wire::frame::segment_made, wire::segment{5, 3, wire::segment_bytes(room), 0, 0, 0}, "", {segment.get()});
+  of.serve();
+  of.hears<wire::number>(wire::frame::segment_mapped);
+  REQUIRE(to.tell(letter(1, 5000)));
+  of.hears<wire::share>(wire::frame::segment_share);
+  const letter larger(2, 70 * mib);
+  CHECK(to.try_tell(larger) == errc::full);
+  CHECK(of.hears_nothing());
+  to.words().head = to.lane().tail.load();
+  CHECK(to.try_tell(larger) == errc::full);
+  CHECK(of.hears<wire::number>(wire::frame::segment_retired).value == 3);
+  CHECK(of.hears<wire::number>(wire::frame::segment_make).value >= 70 * mib);
 }
 
 TEST_CASE("whoever ends and is started again gets a lane of its own, and is handed the segments again") {

@@ -235,10 +235,29 @@ TEST_CASE("half a frame of a dead callee is no part of what the next one writes"
   const bytes whole = frame(request, body_of(100, 3));
   to.writes(std::span(whole).first(60));
   to.dies(9, 0, 0);
+  // Somebody whom the dead one has left behind holds its end of the pipe.
+  const os::fd before = std::move(to.pipe);
   to.runs(11);
   CHECK(under_way(of, request));
   to.writes(frame(request, body_of(3, 2)));
   CHECK(reply_to(of, request) == body_of(3, 2));
+}
+
+TEST_CASE("of replies behind one whose segment does not come so many are kept as a pipe holds, and no more") {
+  supervised of;
+  callee to(of, 1);
+  to.runs(9);
+  const auto request = to.asked();
+  to.writes(large(request, {wire::offset_in_segment(4, wire::segment_begin), 6000}));
+  const bytes lie = large(request + 1, to.keeps(body_of(16, 3)));
+  for (int i = 0; i < 10'000; ++i) to.writes(lie);
+  os::mapping writable;
+  const os::fd segment = sealed_memory("test-segment", wire::segment_bytes(8192), writable);
+  of.says(wire::frame::segment, wire::segment{9, 4, wire::segment_bytes(8192), 0, 0, 0}, "", {segment.get()});
+  of.serve();
+  CHECK(reply_to(of, request));
+  CHECK(to.large_taken(9) > 4000);
+  CHECK(to.large_taken(9) < 5000);
 }
 
 TEST_CASE("what is no frame ends what is read of one process's replies, and nothing of the next one's") {

@@ -189,6 +189,34 @@ TEST_CASE("a producer that waits for room is rung when its items have been taken
   CHECK(rung());
 }
 
+TEST_CASE("a callback that sleeps over the queue, and takes an item, leaves the get that it interrupts asleep as it says") {
+  consumer by;
+  by.will_be_told(wire::status::ok);
+  CHECK_FALSE(by.get());
+  producer from(by, 0, 10, 1);
+  const auto get = [&] {
+    std::size_t size = 0;
+    const auto until = os::clock::now() + std::chrono::hours(1);
+    CHECK(by.end->get(item_type, until, [&](detail::reader& item) { size = item.left(); }));
+    return size;
+  };
+  std::size_t inner = 0;
+  unsigned sleeps = 0, unsaid = 0;
+  by.of.its->run_between = [&] { inner = get(); };
+  by.of.its->before_sleep = [&] {
+    unsaid += by.cursor.at<wire::cursor_header>()->sleeping % 2 == 0 ? 1 : 0;
+    if (sleeps++ == 0) {
+      by.of.its->poke();
+      return os::ring(by.of.bell);
+    }
+    from.put(sleeps == 2 ? 1 : 2);
+    os::ring(by.bell);
+  };
+  CHECK(get() == 2);
+  CHECK(inner == 1);
+  CHECK(unsaid == 0);
+}
+
 TEST_CASE("the last handle of a queue says that it is gone") {
   consumer by;
   by.end.reset();
