@@ -259,6 +259,17 @@ TEST_CASE("a request whose deadline has passed is not handled any more") {
   });
 }
 
+TEST_CASE("a request that is to be redelivered is not begun after its deadline") {
+  in_program<Server>([](troupe::system& sys) {
+    auto server = sys.spawn<Server>("server");
+    freeze(sys, server);
+    EXPECT_EQ(error_of([&] { server.ask(Slow{}, 50ms).get(); }).code(), troupe::errc::timeout);
+    sys.send_signal(server, SIGCONT);
+    EXPECT_EQ(server.ask(Square{3}).get(), 9);
+    EXPECT_EQ(total(10), 0UL);
+  });
+}
+
 TEST_CASE("who asks himself and waits gets an error at once") {
   in_program<Server>([](troupe::system& sys) {
     auto server = sys.spawn<Server>("server");
