@@ -3,7 +3,7 @@
 #include "threads/ends.hpp"
 
 // Two ends that each store a word and then read the other's: one of them must see what the other has stored. Nobody
-// sleeps here, so the two meet a million times, each time at the very moment when it matters.
+// sleeps here, so the two meet many thousand times, each time at the very moment when it matters.
 
 using namespace threads;
 
@@ -19,11 +19,11 @@ class meeting {
   void at(std::atomic<std::uint64_t>& mine, const std::atomic<std::uint64_t>& others, std::uint64_t round) {
     mine.store(round, std::memory_order_seq_cst);
     wait_for(others, round);
-    for (auto pause = random_() % 48; pause > 0; --pause) static_cast<void>(mine.load(std::memory_order_relaxed));
+    for (auto pause = random_() % 128; pause > 0; --pause) static_cast<void>(mine.load(std::memory_order_relaxed));
   }
   static void wait_for(const std::atomic<std::uint64_t>& others, std::uint64_t round) {
     for (unsigned looks = 0; others.load(std::memory_order_seq_cst) < round; ++looks) {
-      if (looks % 4096 == 4095) std::this_thread::yield();
+      if (looks % 512 == 511) std::this_thread::yield();
     }
   }
 
