@@ -259,6 +259,16 @@ TEST_CASE("a request whose deadline has passed is not handled any more") {
   });
 }
 
+TEST_CASE("who asks for the first time while its callee is down is answered by the next process") {
+  in_program<Server>(quiet(10), [](troupe::system& sys) {
+    auto server = sys.spawn<Server>({.name = "server", .backoff = {.first = 100ms, .jitter = 0}});
+    server.tell(Number{4});
+    EXPECT(eventually([&] { return state_of(children_of(::getpid(), "server").at(0)) == 'S'; }));
+    crash(sys, server);
+    EXPECT_EQ(server.ask(Square{3}, 20s).get(), 9);
+  });
+}
+
 TEST_CASE("a request that is to be redelivered is not begun after its deadline") {
   in_program<Server>([](troupe::system& sys) {
     auto server = sys.spawn<Server>("server");

@@ -280,6 +280,38 @@ TEST_CASE("a handler that throws that something is corrupt ends its process; its
   });
 }
 
+struct Twins {
+  troupe::payload one, other;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ar(one, other);
+  }
+};
+/// Notes what its payloads begin with.
+struct Midwife : troupe::actor {
+  void on(const Twins& m) {
+    if (total(armed) != 0) die(1);
+    const auto first = [](const troupe::payload& of) { return std::to_string(static_cast<int>(of.bytes()[0])); };
+    note(first(m.one) + " and " + first(m.other) + " of " + std::to_string(m.other.size()));
+  }
+  using handles = troupe::handles<Twins>;
+};
+
+TEST_CASE("several payloads come back in a replay, each in its place") {
+  in_program<Midwife>(quiet(10), [](troupe::system& sys) {
+    set(armed, 1);
+    auto one = sys.spawn<Midwife>("one");
+    Twins both{sys.payload(100), sys.payload(3000)};
+    both.one.data()[0] = std::byte{1};
+    both.other.data()[0] = std::byte{2};
+    one.tell(both);
+    EXPECT(kept(sys, 1));
+    set(armed, 0);
+    EXPECT(sys.dead_letters().replay(1));
+    EXPECT(eventually([] { return noted("1 and 2 of 3000"); }));
+  });
+}
+
 TEST_CASE("of two messages of one sender only that which hands over an end cannot be replayed") {
   in_program<Patient>([](troupe::system& sys) {
     const troupe::child_spec spec{.name = "one", .shutdown = troupe::shutdown::brutal_kill()};

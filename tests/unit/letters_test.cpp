@@ -250,6 +250,26 @@ TEST_CASE("of a large body a part is kept, and the letter says how large it was"
   }
 }
 
+TEST_CASE("in a small memory a letter takes a quarter, also of what lies in an outbox") {
+  post here;
+  const auto body = body_of(8, 60'000);
+  letter what = letter_at(8, body);
+  what.body_in_lane = false;
+  REQUIRE(here.box->append(what) == appended::kept);
+  CHECK(here.reader().read(1)->kept == small / 4);
+  const auto fits = body_of(16, small / 4 - 100), too_large = body_of(24, small / 4 - 99), hundred = body_of(1, 100);
+  for (const auto* payload : {&fits, &too_large}) {
+    const std::span<const std::byte> one[] = {*payload};
+    letter with = letter_at(payload->size(), hundred);
+    with.payloads = one;
+    REQUIRE(here.box->append(with) == appended::kept);
+    const auto got = here.reader().read(here.box->list().back());
+    REQUIRE(got);
+    CHECK(got->payload_contents.size() == (payload == &fits ? 1 : 0));
+    CHECK(got->body == hundred);
+  }
+}
+
 TEST_CASE("payloads are kept while they and the body have 64 KiB, else only their sizes") {
   post here(1024 * 1024);
   const auto body = body_of(1, 100);
@@ -398,6 +418,22 @@ TEST_CASE("memory that holds no letters is refused, not believed") {
   }
   *words = good;
   CHECK(reader.list(0).size() == 5);
+  auto* record = map.at<wire::letter_record>(wire::letters_header_bytes);
+  const wire::letter_record whole = *record;
+  for (const std::uint32_t bad : {std::uint32_t{0}, std::uint32_t{sizeof whole} - 8, whole.prefix_bytes - 4,
+                                  whole.bytes + 8, ~std::uint32_t{7}}) {
+    CAPTURE(bad);
+    record->prefix_bytes = bad;
+    CHECK_THROWS_AS(reader.read(1), const error&);
+  }
+  *record = whole;
+  for (const std::uint32_t bad : {whole.bytes - whole.prefix_bytes + 1, whole.bytes, ~std::uint32_t{0}}) {
+    CAPTURE(bad);
+    record->body_kept = bad;
+    CHECK_THROWS_AS(reader.read(1), const error&);
+  }
+  *record = whole;
+  CHECK(reader.read(1)->body.size() == 100);
   auto* header = map.at<wire::letters_header>();
   auto& state = header->states[header->version & 1];
   const std::uint64_t end = state.end;
