@@ -259,6 +259,34 @@ TEST_CASE("a request whose deadline has passed is not handled any more") {
   });
 }
 
+struct Spin {};
+/// Has always one more message for itself, until it has been answered.
+struct Busy : troupe::actor {
+  explicit Busy(troupe::actor_ref<Server> whom) : to(whom) {}
+  void on(Numbers) {
+    to.ask(Later{9}, 60s).then([this](const troupe::expected<int>& got) { answer = got.value_or(-1); });
+    on(Spin{});
+  }
+  void on(Spin) {
+    add(12);
+    if (answer == 0) return self().ref<Busy>().tell(Spin{});
+    note("got " + std::to_string(answer));
+  }
+  using handles = troupe::handles<Numbers, Spin>;
+  troupe::actor_ref<Server> to;
+  int answer = 0;
+};
+
+TEST_CASE("an actor that always has messages hears its answers all the same") {
+  in_program<Server, Busy>([](troupe::system& sys) {
+    auto server = sys.spawn<Server>("server");
+    sys.spawn<Busy>("busy", server).tell(Numbers{});
+    EXPECT(eventually([] { return total(12) > 5000; }));
+    EXPECT_EQ(server.ask(Flush{}).get(), 1);
+    EXPECT(eventually([] { return noted("got 9"); }));
+  });
+}
+
 TEST_CASE("who asks for the first time while its callee is down is answered by the next process") {
   in_program<Server>(quiet(10), [](troupe::system& sys) {
     auto server = sys.spawn<Server>({.name = "server", .backoff = {.first = 100ms, .jitter = 0}});

@@ -391,6 +391,25 @@ TEST_CASE("a spare does not take over before its actor's own rules allow a resta
   });
 }
 
+struct Stillborn : troupe::actor {
+  void on_standby() override {
+    add(stood_by);
+    ::_exit(1);
+  }
+  int on(Pid) { return ::getpid(); }
+  using handles = troupe::handles<Pid>;
+};
+
+TEST_CASE("spares that die before they stand by are tried again ever more seldom, and then no more") {
+  in_program<Stillborn>(quiet(), [](troupe::system& sys) {
+    auto one = sys.spawn<Stillborn>(with_spares(1));
+    const pid_t pid = pid_of(one);
+    EXPECT(eventually([] { return total(stood_by) >= 2; }));
+    EXPECT(always([] { return total(stood_by) <= 9; }, 1500ms));
+    EXPECT_EQ(pid_of(one), pid);
+  });
+}
+
 /// Talks before its time.
 struct Hasty : troupe::actor {
   explicit Hasty(ready whom) : whom(whom) {}
