@@ -198,6 +198,7 @@ class receiver {
     os::hush(bell);
     return was;
   }
+  void ended(std::uint32_t times) const { status_.at<wire::status_page>()->ends = times; }
   void sleeps(std::uint64_t number) const { cursor_.at<wire::cursor_header>()->sleeping = number; }
   wire::cursor_slot& words() const { return cursor_.at<wire::cursor_slot>(wire::cursor_slots_offset)[slot_]; }
   std::uint32_t hint() const { return hints_.at<std::atomic<std::uint32_t>>()[slot_]; }

@@ -48,6 +48,29 @@ TEST_CASE("the range of a lane that is refused is used for the next one") {
   CHECK(first.link().why.code() == errc::gave_up);
 }
 
+TEST_CASE("a lane of a size that no lane can have is not asked for, and there is an end to the memory for lanes") {
+  supervised of;
+  const auto try_tell = [&](wire::identity_id to) {
+    return of.its->tell(of.its->link_to(detail::address(to)), letter(1), std::nullopt).error().code();
+  };
+  for (const unsigned log2 : {0U, wire::min_ring_log2 - 1, wire::max_ring_log2 + 1, 63U, 255U}) {
+    CHECK(try_tell(wire::make_identity(1000 + log2, log2)) == errc::not_found);
+  }
+  CHECK(of.hears_nothing());
+  std::uint64_t last = 0, count = 0;
+  while (try_tell(wire::make_identity(++count, wire::max_ring_log2)) == errc::connecting) {
+    const auto wanted = of.hears<wire::connect>(wire::frame::connect);
+    CHECK(lane_reader::plausible(wanted.offset, wanted.ring_bytes));
+    CHECK(wanted.offset >= last);
+    last = wanted.offset + wire::lane_bytes(wanted.ring_bytes);
+  }
+  CHECK(count > 30);
+  CHECK(of.its->link_to(detail::address(wire::make_identity(count, wire::max_ring_log2))).why.code() == errc::full);
+  CHECK(of.hears_nothing());
+  // A small one still fits.
+  CHECK(try_tell(wire::make_identity(500, wire::min_ring_log2)) == errc::connecting);
+}
+
 TEST_CASE("who is told that there is no room for its lane yet waits for the next answer") {
   supervised of;
   receiver to(of, 1);
@@ -209,6 +232,27 @@ TEST_CASE("what is enclosed is deposited before its message can be read, for the
   CHECK(said.number == 77);
   CHECK(said.to == to.identity);
   CHECK(said.position == 896);
+  // The same end twice in one message is one end.
+  letter twice(3);
+  for (int i = 0; i < 2; ++i) twice.enclosed.push_back({78, [&] { return to.bell.get(); }, 0, {}});
+  REQUIRE(to.tell(twice));
+  CHECK(of.hears<wire::deposit>(wire::frame::deposit).number == 78);
+  CHECK(of.hears_nothing());
+}
+
+TEST_CASE("nothing is published to a receiver that has ended since the lane was opened, also when it runs again") {
+  supervised of;
+  receiver to(of, 1);
+  to.connect();
+  REQUIRE(to.tell(letter(1)));
+  for (const std::uint32_t times : {1U, 2U}) {
+    to.ended(times);
+    CHECK(to.try_tell(letter(2)) == errc::closed);
+    CHECK_FALSE(of.its->tell_at_once(to.link(), letter(2)));
+  }
+  CHECK(to.takes(letter(1)));
+  record got;
+  CHECK_FALSE(to.look(got));
 }
 
 TEST_CASE("a sleeping receiver is rung once for each of its sleeps, and its hint is the tail") {

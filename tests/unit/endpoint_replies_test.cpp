@@ -281,8 +281,10 @@ TEST_CASE("what is no frame ends what is read of one process's replies, and noth
 
 TEST_CASE("a verdict ends what was started and what is cleared, to the record; what lies behind goes on") {
   supervised of;
-  callee to(of, 1);
+  callee to(of, 1), beside(of, 2, 1);
   to.runs(9);
+  beside.runs(10);
+  const auto others = beside.asked();
   const auto answered = to.asked();
   const auto started = to.asked();
   const std::uint64_t head = to.end();
@@ -297,6 +299,7 @@ TEST_CASE("a verdict ends what was started and what is cleared, to the record; w
   CHECK(error_of(of, first) == errc::closed);
   CHECK(error_of(of, last) == errc::closed);
   CHECK(under_way(of, behind));
+  CHECK(under_way(of, others));
   to.runs(11);
   to.writes(frame(behind, body_of(3, 2)));
   CHECK(reply_to(of, behind) == body_of(3, 2));
