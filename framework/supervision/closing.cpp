@@ -78,8 +78,9 @@ void control::sweep_lane(identity& of, in_lane& lane) {
   auto reader = reader_of(of, lane);
   const auto found = sweep_records(of, lane, reader, wire::letter_reason::receiver_closed,
                                    "its receiver has ended: " + of.last_down_text);
-  if (found == channel::lane_reader::state::corrupt) keep_broken_lane(of, lane);
+  // First the head, since what lies behind it is what is broken.
   of.slot(lane.slot).head.store(reader.head(), std::memory_order_seq_cst);
+  if (found == channel::lane_reader::state::corrupt) keep_broken_lane(of, lane);
   if (life* sender = find_life(lane.memory->incarnation); sender != nullptr && !lane.memory->dead) {
     send(*sender, wire::frame::lane_freed, wire::slot{lane.slot, 0, of.id, lane.memory->incarnation});
   }

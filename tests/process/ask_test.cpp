@@ -259,6 +259,55 @@ TEST_CASE("a request whose deadline has passed is not handled any more") {
   });
 }
 
+struct Spin {};
+/// Has always one more message for itself, until it has been answered.
+struct Busy : troupe::actor {
+  explicit Busy(troupe::actor_ref<Server> whom) : to(whom) {}
+  void on(Numbers) {
+    to.ask(Later{9}, 60s).then([this](const troupe::expected<int>& got) { answer = got.value_or(-1); });
+    on(Spin{});
+  }
+  void on(Spin) {
+    add(12);
+    if (answer == 0) return self().ref<Busy>().tell(Spin{});
+    note("got " + std::to_string(answer));
+  }
+  using handles = troupe::handles<Numbers, Spin>;
+  troupe::actor_ref<Server> to;
+  int answer = 0;
+};
+
+TEST_CASE("an actor that always has messages hears its answers all the same") {
+  in_program<Server, Busy>([](troupe::system& sys) {
+    auto server = sys.spawn<Server>("server");
+    sys.spawn<Busy>("busy", server).tell(Numbers{});
+    EXPECT(eventually([] { return total(12) > 5000; }));
+    EXPECT_EQ(server.ask(Flush{}).get(), 1);
+    EXPECT(eventually([] { return noted("got 9"); }));
+  });
+}
+
+TEST_CASE("who asks for the first time while its callee is down is answered by the next process") {
+  in_program<Server>(quiet(10), [](troupe::system& sys) {
+    auto server = sys.spawn<Server>({.name = "server", .backoff = {.first = 100ms, .jitter = 0}});
+    server.tell(Number{4});
+    EXPECT(eventually([&] { return state_of(children_of(::getpid(), "server").at(0)) == 'S'; }));
+    crash(sys, server);
+    EXPECT_EQ(server.ask(Square{3}, 20s).get(), 9);
+  });
+}
+
+TEST_CASE("a request that is to be redelivered is not begun after its deadline") {
+  in_program<Server>([](troupe::system& sys) {
+    auto server = sys.spawn<Server>("server");
+    freeze(sys, server);
+    EXPECT_EQ(error_of([&] { server.ask(Slow{}, 50ms).get(); }).code(), troupe::errc::timeout);
+    sys.send_signal(server, SIGCONT);
+    EXPECT_EQ(server.ask(Square{3}).get(), 9);
+    EXPECT_EQ(total(10), 0UL);
+  });
+}
+
 TEST_CASE("who asks himself and waits gets an error at once") {
   in_program<Server>([](troupe::system& sys) {
     auto server = sys.spawn<Server>("server");

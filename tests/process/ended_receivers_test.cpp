@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t mib = 1 << 20;
 
-enum word : std::size_t { read_pieces = 10 };
+enum word : std::size_t { read_pieces = 10, supplied, begun };
 
 struct Piece {
   troupe::payload body;
@@ -59,6 +59,33 @@ struct Via {
 struct Customer : troupe::actor {
   std::size_t on(const Via& m) { return m.whom.ask(Make{10'000}).get().size(); }
   using handles = troupe::handles<std::size_t(Via)>;
+};
+
+/// Tells so many pieces, and has then said so.
+struct Supply {
+  int count;
+};
+struct Supplier : troupe::actor {
+  explicit Supplier(troupe::actor_ref<Reader> whom) : to(whom) {}
+  void on(Supply m) {
+    for (int i = 0; i < m.count; ++i) to.tell(Piece{});
+    add(supplied, static_cast<std::uint64_t>(m.count));
+  }
+  int on(Pid) { return ::getpid(); }
+  using handles = troupe::handles<Supply, Pid>;
+  troupe::actor_ref<Reader> to;
+};
+
+/// Says at which attempt it answers; the first of all waits.
+struct Attempt {
+  static constexpr auto delivery = troupe::redeliver{10};
+};
+struct Stubborn : troupe::actor {
+  int on(Attempt) {
+    if (add(begun) == 1) EXPECT(eventually([] { return false; }, 100s));
+    return static_cast<int>(self().attempt());
+  }
+  using handles = troupe::handles<int(Attempt)>;
 };
 
 troupe::options with_outbox(std::uint64_t bytes) {
@@ -135,5 +162,52 @@ TEST_CASE("who fills the lane to himself hears at once that nobody else could ma
   in_program<Reader>([](troupe::system& sys) {
     const std::string said = sys.spawn<Reader>({.name = "one", .lane_bytes = 4096}).ask(Fill{}, 60s).get();
     EXPECT(said.find("the lane to oneself is full") != std::string::npos);
+  });
+}
+
+TEST_CASE("what was told an actor that has ended is kept as letters when its sender dies before it has heard of the end") {
+  in_program<Reader, Supplier>(quiet(10), [](troupe::system& sys) {
+    auto one = sys.spawn<Reader>({.name = "one", .shutdown = troupe::shutdown::brutal_kill()});
+    auto from = sys.spawn<Supplier>({.name = "from", .restart = troupe::restart::temporary}, one);
+    freeze(sys, one);
+    from.tell(Supply{5});
+    EXPECT(eventually([] { return total(supplied) == 5; }));
+    const pid_t stopped = freeze(sys, from);
+    sys.stop(one);
+    EXPECT(always([&] { return sys.count().dead_letters == 0; }, 20ms));
+    ::kill(stopped, SIGKILL);
+    EXPECT(eventually([&] { return sys.count().dead_letters == 5; }));
+  });
+}
+
+TEST_CASE("what was told an actor before it ended is not for the process that is started again") {
+  in_program<Reader, Supplier>(quiet(10), [](troupe::system& sys) {
+    auto one = sys.spawn<Reader>({.name = "one", .shutdown = troupe::shutdown::brutal_kill()});
+    auto from = sys.spawn<Supplier>("from", one);
+    freeze(sys, one);
+    from.tell(Supply{5});
+    EXPECT(eventually([] { return total(supplied) == 5; }));
+    const pid_t stopped = freeze(sys, from);
+    sys.root().terminate_child("one");
+    sys.root().restart_child("one");
+    EXPECT(pid_of(one) > 0);
+    EXPECT_EQ(sys.count().dead_letters, 0UL);
+    ::kill(stopped, SIGCONT);
+    EXPECT(eventually([&] { return sys.count().dead_letters == 5; }));
+    EXPECT_EQ(total(read_pieces), 0UL);
+    from.tell(Supply{2});
+    EXPECT(eventually([] { return total(read_pieces) == 2; }));
+  });
+}
+
+TEST_CASE("a request in hand when its actor is ended is no attempt of what is asked when it is started again") {
+  in_program<Stubborn>(quiet(10), [](troupe::system& sys) {
+    auto one = sys.spawn<Stubborn>({.name = "one", .shutdown = troupe::shutdown::brutal_kill()});
+    auto first = one.ask(Attempt{}, 60s);
+    EXPECT(eventually([] { return total(begun) == 1; }));
+    sys.root().terminate_child("one");
+    EXPECT_EQ(error_of([&] { return first.get(); }).code(), troupe::errc::closed);
+    sys.root().restart_child("one");
+    EXPECT_EQ(one.ask(Attempt{}).get(), 1);
   });
 }

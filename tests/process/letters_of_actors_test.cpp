@@ -133,6 +133,48 @@ TEST_CASE("requests of a dead asker are passed over, unless they are to be handl
   });
 }
 
+/// A request that is to be handled whoever lives, and cannot be decoded.
+struct SureLie {
+  std::uint32_t value = 7;
+  void troupe_encode(troupe::detail::writer& to) const { to.bytes(&value, 1); }
+  void troupe_decode(troupe::detail::reader& from) { from.bytes(&value, sizeof value); }
+  static constexpr auto delivery = troupe::redeliver{2};
+};
+struct Strict : troupe::actor {
+  int on(SureLie) { return 1; }
+  int on(Pid) { return ::getpid(); }
+  using handles = troupe::handles<SureLie, Pid>;
+};
+struct AskLie {
+  troupe::actor_ref<Strict> whom;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ar(whom);
+  }
+};
+struct LyingAsker : troupe::actor {
+  void on(const AskLie& m) {
+    m.whom.ask(SureLie{}, 60s).then([](const auto&) {});
+    note("asked");
+  }
+  using handles = troupe::handles<AskLie>;
+};
+
+TEST_CASE("a request of a dead asker that is to be handled all the same, and cannot be decoded, is a letter") {
+  in_program<Strict, LyingAsker>(quiet(100), [](troupe::system& sys) {
+    auto one = sys.spawn<Strict>("one");
+    auto asker = sys.spawn<LyingAsker>("asker");
+    freeze(sys, one);
+    asker.tell(AskLie{one});
+    EXPECT(eventually([] { return noted("asked"); }));
+    crash(sys, asker);
+    sys.send_signal(one, SIGCONT);
+    EXPECT(kept(sys, 1));
+    EXPECT(only(sys).why == reason::undecodable);
+    EXPECT(only(sys).request);
+  });
+}
+
 /// Where this process's own out-memory lies.
 std::span<std::byte> own_out_memory() {
   std::ifstream maps("/proc/self/maps");
@@ -200,6 +242,36 @@ struct Saboteur : troupe::actor {
   }
   using handles = troupe::handles<Sabotage>;
 };
+
+TEST_CASE("a lane that holds no messages any more is a letter, also when its receiver ends before it has looked") {
+  in_program<Patient>(quiet(100), [](troupe::system& sys) {
+    auto one = sys.spawn<Patient>({.name = "one", .shutdown = troupe::shutdown::brutal_kill()});
+    freeze(sys, one);
+    one.tell(Number{1});
+    one.tell(Once{77});
+    break_lane();
+    sys.stop(one);
+    EXPECT(kept(sys, 2));
+    const auto letters = sys.dead_letters().list();
+    EXPECT(letters[0].why == reason::receiver_closed);
+    EXPECT(letters[1].why == reason::lane_broken);
+  });
+}
+
+TEST_CASE("a lane that holds no messages any more is a letter, also when its sender dies while nobody reads") {
+  in_program<Patient, Saboteur>(quiet(100), [](troupe::system& sys) {
+    auto one = sys.spawn<Patient>({.name = "one", .backoff = {.first = 600s, .max = 600s}});
+    auto saboteur = sys.spawn<Saboteur>("saboteur");
+    crash(sys, one);
+    const auto deaths = sys.count().deaths;
+    saboteur.tell(Sabotage{one});
+    EXPECT(eventually([&] { return sys.count().deaths > deaths; }));
+    sys.stop(one);
+    EXPECT(eventually([&] { return sys.dead_letters().list(one).size() == 1; }));
+    EXPECT(sys.dead_letters().list(one).front().why == reason::lane_broken);
+    EXPECT_EQ(sys.dead_letters().list(one).front().sender_name, std::string("saboteur"));
+  });
+}
 
 TEST_CASE("the letters of a lane are not taken for those of a broken lane that lay there before") {
   in_program<Patient, Saboteur>(quiet(100), [](troupe::system& sys) {

@@ -245,6 +245,89 @@ TEST_CASE("bodies and payloads are kept up to 64 KiB and come back in a replay; 
   });
 }
 
+TEST_CASE("a letter has the deaths of its own message, and none of the one before it") {
+  in_program<Patient>(quiet(10), [](troupe::system& sys) {
+    set(armed, 1);
+    auto one = sys.spawn<Patient>("one");
+    for (std::size_t i = 1; i <= 3; ++i) {
+      one.tell(Poison{"again"});
+      EXPECT(kept(sys, i));
+    }
+    std::uint64_t last = 0;
+    for (const auto& letter : sys.dead_letters().list()) {
+      EXPECT_EQ(letter.deaths.size(), 3UL);
+      for (const auto& each : letter.deaths) {
+        EXPECT(each.incarnation > last);
+        last = each.incarnation;
+      }
+    }
+  });
+}
+
+/// Cannot read something else than its message.
+struct Clerk : troupe::actor {
+  void on(Number) { throw troupe::error(troupe::errc::corrupt, "what it keeps elsewhere"); }
+  using handles = troupe::handles<Number>;
+};
+
+TEST_CASE("a handler that throws that something is corrupt ends its process; its message has been decoded") {
+  in_program<Clerk>(quiet(10), [](troupe::system& sys) {
+    auto clerk = sys.spawn<Clerk>("clerk");
+    clerk.tell(Number{1});
+    EXPECT(kept(sys, 1));
+    EXPECT(only(sys).why == reason::quarantined);
+    EXPECT_EQ(sys.count().deaths, 3UL);
+  });
+}
+
+struct Twins {
+  troupe::payload one, other;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ar(one, other);
+  }
+};
+/// Notes what its payloads begin with.
+struct Midwife : troupe::actor {
+  void on(const Twins& m) {
+    if (total(armed) != 0) die(1);
+    const auto first = [](const troupe::payload& of) { return std::to_string(static_cast<int>(of.bytes()[0])); };
+    note(first(m.one) + " and " + first(m.other) + " of " + std::to_string(m.other.size()));
+  }
+  using handles = troupe::handles<Twins>;
+};
+
+TEST_CASE("several payloads come back in a replay, each in its place") {
+  in_program<Midwife>(quiet(10), [](troupe::system& sys) {
+    set(armed, 1);
+    auto one = sys.spawn<Midwife>("one");
+    Twins both{sys.payload(100), sys.payload(3000)};
+    both.one.data()[0] = std::byte{1};
+    both.other.data()[0] = std::byte{2};
+    one.tell(both);
+    EXPECT(kept(sys, 1));
+    set(armed, 0);
+    EXPECT(sys.dead_letters().replay(1));
+    EXPECT(eventually([] { return noted("1 and 2 of 3000"); }));
+  });
+}
+
+TEST_CASE("of two messages of one sender only that which hands over an end cannot be replayed") {
+  in_program<Patient>([](troupe::system& sys) {
+    const troupe::child_spec spec{.name = "one", .shutdown = troupe::shutdown::brutal_kill()};
+    auto one = sys.spawn<Patient>(spec);
+    freeze(sys, one);
+    auto [reader, writer] = troupe::pipe<int>();
+    one.tell(Number{1});
+    one.tell(Enclosing{std::move(reader)});
+    one.tell(Number{2});
+    sys.stop(one);
+    EXPECT(kept(sys, 3));
+    const auto letters = sys.dead_letters().list();
+    EXPECT(!letters[0].enclosed && letters[1].enclosed && !letters[2].enclosed);
+  });
+}
+
 TEST_CASE("a message whose handlers died after they had the end of a pipe cannot be replayed, and says so") {
   in_program<Patient>(quiet(100), [](troupe::system& sys) {
     set(armed, 1);

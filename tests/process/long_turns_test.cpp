@@ -46,6 +46,7 @@ struct TriedOnce {
 };
 struct Wait : About {};
 struct Passed {};
+struct Query {};
 struct Saves {};
 
 /// Its checkpoint counts how often it is written.
@@ -82,9 +83,13 @@ struct Passer : troupe::checkpointed<Progress> {
     return std::string(troupe::name(error_of([&] { return m.to.ask(Total{}).get(); }).code()));
   }
   long on(Passed) { return state().passed; }
+  long on(Query) {
+    note("asked");
+    return state().passed;
+  }
   long on(Saves) { return Progress::written; }
   int on(Pid) { return ::getpid(); }
-  using handles = troupe::handles<Pass, Poison, Lie, Once, TriedOnce, Wait, Passed, Saves, Pid>;
+  using handles = troupe::handles<Pass, Poison, Lie, Once, TriedOnce, Wait, Passed, Query, Saves, Pid>;
 };
 
 struct both {
@@ -214,6 +219,22 @@ TEST_CASE("what may be tried once is tried once, also in the middle of what a tu
     sys.send_signal(of.passer, SIGCONT);
     EXPECT_EQ(of.passer.ask(Passed{}, 20s).get(), 10L);
     EXPECT_EQ(notes(), std::vector<std::string>{"tried"});
+    EXPECT_EQ(sys.count().dead_letters, 1UL);
+  });
+}
+
+TEST_CASE("a request is not handled again because it shared a turn, neither with what came before it nor behind it") {
+  in_program<Sums, Passer>(quiet(100), [](troupe::system& sys) {
+    const both of(sys);
+    freeze(sys, of.passer);
+    of.pass(5);
+    auto answer = of.passer.ask(Query{}, 20s);
+    of.passer.tell(Poison{});
+    of.pass(5);
+    sys.send_signal(of.passer, SIGCONT);
+    EXPECT_EQ(answer.get(), 5L);
+    EXPECT_EQ(of.passer.ask(Passed{}, 20s).get(), 10L);
+    EXPECT_EQ(notes(), std::vector<std::string>{"asked"});
     EXPECT_EQ(sys.count().dead_letters, 1UL);
   });
 }

@@ -1,5 +1,8 @@
 // Replies that their asker has not taken in: they wait in its pipe, behind that in the callee, and are for nobody else.
 
+#include <sys/syscall.h>
+
+#include <filesystem>
 #include <utility>
 #include <vector>
 
@@ -58,7 +61,8 @@ struct Hasty : troupe::actor {
     set(asked, 1);
     EXPECT(eventually([] { return total(go) == 1; }, 30s));
   }
-  using handles = troupe::handles<Begin>;
+  int on(Pid) { return ::getpid(); }
+  using handles = troupe::handles<Begin, Pid>;
 
   troupe::actor_ref<Callee> to;
 };
@@ -76,6 +80,21 @@ struct Reborn : troupe::actor {
 
   troupe::actor_ref<Callee> to;
 };
+
+/// All its pipes, held open here as by a child that it has left behind.
+std::vector<int> pipes_of(pid_t pid) {
+  std::vector<int> held;
+  const int process = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+  EXPECT(process >= 0);
+  for (const auto& each : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd")) {
+    std::error_code gone;
+    if (!std::filesystem::read_symlink(each, gone).string().starts_with("pipe:")) continue;
+    held.push_back(static_cast<int>(::syscall(SYS_pidfd_getfd, process, std::stoi(each.path().filename()), 0)));
+    EXPECT(held.back() >= 0);
+  }
+  ::close(process);
+  return held;
+}
 
 }  // namespace
 
@@ -116,5 +135,21 @@ TEST_CASE("a reply that a dead asker waited for is not its successor's") {
     EXPECT_EQ(callee.ask(Answer{}).get(), 2);
     EXPECT(eventually([] { return !notes().empty(); }));
     EXPECT_EQ(notes(), std::vector<std::string>{"got 2"});
+  });
+}
+
+TEST_CASE("replies that a dead asker has not taken in hold up nothing, though somebody holds its pipe open") {
+  in_program<Callee, Hasty>(quiet(10), [](troupe::system& sys) {
+    auto callee = sys.spawn<Callee>({.name = "callee", .lane_bytes = 2 << 20});
+    const pid_t pid = pid_of(callee);
+    auto hasty = sys.spawn<Hasty>("hasty", callee);
+    const pid_t asks = pid_of(hasty);
+    hasty.tell(Begin{});
+    EXPECT(eventually([&] { return total(asked) == 1 && state_of(pid) == 'S'; }));
+    const auto held = pipes_of(asks);
+    crash(sys, hasty);
+    set(go, 1);
+    EXPECT(eventually([] { return total(right) == many; }, 20s));
+    for (const int each : held) ::close(each);
   });
 }

@@ -299,6 +299,42 @@ TEST_CASE("one thread sends large values while another receives") {
   });
 }
 
+TEST_CASE("a send that a callback's exception cuts off is the last one: its reader gets no half value, and the end") {
+  in_program<Recorder>([](troupe::system& sys) {
+    auto recorder = sys.spawn<Recorder>("recorder");
+    auto [reader, writer] = troupe::pipe<bytes>();
+    writer.send(bytes(10, 1));
+    recorder.ask(Numbers{}).then([](const auto&) { throw std::runtime_error("as told"); });
+    try {
+      writer.send(bytes(large, 2));
+      EXPECT(false);
+    } catch (const std::runtime_error& e) {
+      EXPECT_EQ(std::string(e.what()), std::string("as told"));
+    }
+    EXPECT_EQ(error_of([&, &out = writer] { return out.send(bytes(10, 3)), 0; }).code(), troupe::errc::closed);
+    EXPECT_EQ(reader.recv().size(), std::size_t{10});
+    EXPECT_EQ(error_of([&, &in = reader] { return in.recv(); }).code(), troupe::errc::closed);
+  });
+}
+
+TEST_CASE("a callback that runs in a send cannot send on the same end, and disturbs nothing") {
+  in_program<Recorder>([](troupe::system& sys) {
+    auto recorder = sys.spawn<Recorder>("recorder");
+    auto [reader, writer] = troupe::pipe<bytes>();
+    bytes got;
+    std::thread reads;
+    recorder.ask(Numbers{}).then([&, &in = reader, &out = writer](const auto&) {
+      note(std::string(troupe::name(error_of([&] { return out.send(bytes(10, 1)), 0; }).code())));
+      reads = std::thread([&] { got = in.recv(); });
+    });
+    writer.send(bytes(large, 2));
+    reads.join();
+    EXPECT_EQ(notes(), std::vector<std::string>{"deadlock"});
+    EXPECT(got == bytes(large, 2));
+    EXPECT(!reader.poll(0ms));
+  });
+}
+
 TEST_CASE("an end that has been passed cannot be used or passed again") {
   in_program<Reads>([](troupe::system& sys) {
     auto reads = sys.spawn<Reads>("reads");

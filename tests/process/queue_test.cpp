@@ -367,6 +367,58 @@ TEST_CASE("messages that hold a queue count as long as they are under way, and n
   });
 }
 
+TEST_CASE("a consumer that drops its handles, and lives on, is followed by the next one") {
+  in_program<Holder>([](troupe::system& sys) {
+    auto q = number_queue::make();
+    auto holder = sys.spawn<Holder>("holder");
+    holder.tell(Use{q});
+    for (int i = 1; i <= 3; ++i) q.put(i);
+    EXPECT_EQ(holder.ask(Next{}).get(), 1);
+    EXPECT_EQ(error_of([&] { return q.get(); }).code(), troupe::errc::not_allowed);
+    holder.ask(Use{}).get();
+    EXPECT_EQ(q.get(), 2);
+    EXPECT_EQ(q.get(), 3);
+  });
+}
+
+TEST_CASE("a queue that nobody holds but a message under way does not end, nor what it holds") {
+  in_program<Holder>([](troupe::system& sys) {
+    auto holder = sys.spawn<Holder>("holder");
+    sys.send_signal(holder, SIGSTOP);
+    const pid_t worker = children_of(::getpid(), "holder").at(0);
+    EXPECT(eventually([&] { return state_of(worker) == 'T'; }));
+    {
+      auto q = number_queue::make();
+      q.put(5);
+      holder.tell(Use{q});
+    }
+    EXPECT(!sys.find<Holder>("nobody"));  // answered when the end of the handle has been heard
+    sys.send_signal(holder, SIGCONT);
+    EXPECT_EQ(holder.ask(Next{}).get(), 5);
+    EXPECT_EQ(sys.count().dead_letters, 0UL);
+  });
+}
+
+void put_and_hang(number_queue q) {
+  q.put(1);
+  note("put");
+  for (;;) ::pause();
+}
+
+TEST_CASE("a queue ends although who held it was killed") {
+  in_program([](troupe::system& sys) {
+    auto q = number_queue::make();
+    troupe::process child(put_and_hang, q);
+    EXPECT(eventually([] { return noted("put"); }));
+    q = {};
+    EXPECT(always([&] { return sys.count().dead_letters == 0; }, 20ms));
+    child.kill();
+    child.join();
+    // What nobody can take any more is a letter.
+    EXPECT(eventually([&] { return sys.count().dead_letters == 1; }));
+  });
+}
+
 TEST_CASE("a handle of no queue says so") {
   in_program([](troupe::system&) {
     number_queue none;

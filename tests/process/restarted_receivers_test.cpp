@@ -152,3 +152,33 @@ TEST_CASE("a receiver whose pages a sender could not map is reached at the next 
     EXPECT_EQ(notes().size(), 3UL);
   });
 }
+
+struct Whom {
+  recorder to;
+  template <class Ar>
+  void serialize(Ar& ar) {
+    ar(to);
+  }
+};
+struct Teller : troupe::actor {
+  void on(const Whom& m) { to = m.to; }
+  void on(Number m) { to.tell(m); }
+  using handles = troupe::handles<Whom, Number>;
+  recorder to;
+};
+
+TEST_CASE("a receiver with more senders than descriptors go to it at once is started again, and hears all of them") {
+  in_program<Recorder, Teller>(quiet(10), [](troupe::system& sys) {
+    auto to = sys.spawn<Recorder>("recorder");
+    std::vector<troupe::actor_ref<Teller>> all;
+    for (int i = 0; i < 24; ++i) {
+      all.push_back(sys.spawn<Teller>("teller " + std::to_string(i)));
+      all.back().tell(Whom{to});
+      all.back().tell(Number{1});
+    }
+    EXPECT(eventually([&] { return to.ask(Numbers{}).get().size() == all.size(); }));
+    crash(sys, to);
+    for (const auto& each : all) each.tell(Number{2});
+    EXPECT(eventually([&] { return to.ask(Numbers{}).get() == std::vector<int>(all.size(), 2); }));
+  });
+}

@@ -368,6 +368,48 @@ TEST_CASE("takeovers count against the supervisor's restarts") {
   CHECK_EQ(started->wait().exit_code, 70);
 }
 
+TEST_CASE("a spare does not take over before its actor's own rules allow a restart") {
+  in_program<Ready>(quiet(10), [](troupe::system& sys) {
+    auto patient = with_spares(1);
+    patient.backoff = {.first = 1s, .jitter = 0};
+    auto one = sys.spawn<Ready>(patient);
+    expect_stood_by(sys, 1);
+    const auto before = total(active_pid);
+    crash(sys, one);
+    EXPECT(always([&] { return total(active_pid) == before; }, 300ms));
+    EXPECT(one.ask(WasSpare{}).get());
+
+    auto careful = with_spares(1, "two");
+    careful.budget = troupe::restart_budget{.max_restarts = 1};
+    auto two = sys.spawn<Ready>(careful);
+    expect_stood_by(sys, 3);
+    crash(sys, two);
+    EXPECT(two.ask(WasSpare{}).get());
+    expect_stood_by(sys, 4);
+    crash(sys, two);
+    EXPECT_EQ(error_of([&] { return pid_of(two); }).code(), troupe::errc::closed);
+  });
+}
+
+struct Stillborn : troupe::actor {
+  void on_standby() override {
+    add(stood_by);
+    ::_exit(1);
+  }
+  int on(Pid) { return ::getpid(); }
+  using handles = troupe::handles<Pid>;
+};
+
+TEST_CASE("spares that die before they stand by are tried again ever more seldom, and then no more") {
+  in_program<Stillborn>(quiet(), [](troupe::system& sys) {
+    auto one = sys.spawn<Stillborn>(with_spares(1));
+    const pid_t pid = pid_of(one);
+    EXPECT(eventually([] { return total(stood_by) >= 2; }));
+    EXPECT(always([] { return total(stood_by) <= 9; }, 1500ms));
+    EXPECT_EQ(pid_of(one), pid);
+  });
+}
+
 /// Talks before its time.
 struct Hasty : troupe::actor {
   explicit Hasty(ready whom) : whom(whom) {}

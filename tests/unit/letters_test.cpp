@@ -168,14 +168,30 @@ TEST_CASE("the oldest letters make room, by bytes and by number") {
       CHECK(here.seen() == here.box->list());
       CHECK(here.reader().read(i)->body == body_of(i * 8, each.bytes));
     }
-    CHECK(here.box->count().kept >= 5);
-    CHECK(here.box->count().kept <= 7);  // of 64 KiB
+    CHECK(here.box->count().kept == (each.most < 1000 ? 5 : 7));  // 7 of 9 KiB in 64 KiB
     CHECK(here.box->count().purged == 0);
     CHECK(here.reader().count().kept == here.box->count().kept);
     CHECK(here.reader().count().evicted == here.box->count().evicted);
     CHECK_FALSE(here.reader().read(1));
     CHECK(here.box->find({7, 3, 8}) == 0);
   }
+}
+
+TEST_CASE("letters that fill the memory to its last byte make no room for each other") {
+  post here;
+  REQUIRE(keep(*here.box, 8, 0) == appended::kept);
+  const std::size_t without_body = [&] {
+    const auto map = here.map(os::access::read_only);
+    const auto& state = map.at<wire::letters_header>()->states[1];
+    return static_cast<std::size_t>(state.end - state.first);
+  }();
+  post full;
+  for (std::uint64_t i = 1; i <= 16; ++i) REQUIRE(keep(*full.box, i * 8, small / 16 - without_body) == appended::kept);
+  CHECK(full.box->count().kept == 16);
+  CHECK(full.box->count().evicted == 0);
+  CHECK(full.seen() == range(1, 16));
+  REQUIRE(keep(*full.box, 17 * 8, 0) == appended::kept);
+  CHECK(full.seen() == range(2, 17));
 }
 
 TEST_CASE("letters of all sizes wrap around the memory's end and stay whole") {
@@ -231,6 +247,26 @@ TEST_CASE("of a large body a part is kept, and the letter says how large it was"
       CHECK(got->incomplete().find(std::to_string(each.bytes)) != std::string::npos);
       CHECK_THROWS_AS(got->as<int>(), const error&);
     }
+  }
+}
+
+TEST_CASE("in a small memory a letter takes a quarter, also of what lies in an outbox") {
+  post here;
+  const auto body = body_of(8, 60'000);
+  letter what = letter_at(8, body);
+  what.body_in_lane = false;
+  REQUIRE(here.box->append(what) == appended::kept);
+  CHECK(here.reader().read(1)->kept == small / 4);
+  const auto fits = body_of(16, small / 4 - 100), too_large = body_of(24, small / 4 - 99), hundred = body_of(1, 100);
+  for (const auto* payload : {&fits, &too_large}) {
+    const std::span<const std::byte> one[] = {*payload};
+    letter with = letter_at(payload->size(), hundred);
+    with.payloads = one;
+    REQUIRE(here.box->append(with) == appended::kept);
+    const auto got = here.reader().read(here.box->list().back());
+    REQUIRE(got);
+    CHECK(got->payload_contents.size() == (payload == &fits ? 1 : 0));
+    CHECK(got->body == hundred);
   }
 }
 
@@ -394,6 +430,22 @@ TEST_CASE("memory that holds no letters is refused, not believed") {
   }
   *words = good;
   CHECK(reader.list(0).size() == 5);
+  auto* record = map.at<wire::letter_record>(wire::letters_header_bytes);
+  const wire::letter_record whole = *record;
+  for (const std::uint32_t bad : {std::uint32_t{0}, std::uint32_t{sizeof whole} - 8, whole.prefix_bytes - 4,
+                                  whole.bytes + 8, ~std::uint32_t{7}}) {
+    CAPTURE(bad);
+    record->prefix_bytes = bad;
+    CHECK_THROWS_AS(reader.read(1), const error&);
+  }
+  *record = whole;
+  for (const std::uint32_t bad : {whole.bytes - whole.prefix_bytes + 1, whole.bytes, ~std::uint32_t{0}}) {
+    CAPTURE(bad);
+    record->body_kept = bad;
+    CHECK_THROWS_AS(reader.read(1), const error&);
+  }
+  *record = whole;
+  CHECK(reader.read(1)->body.size() == 100);
   auto* header = map.at<wire::letters_header>();
   auto& state = header->states[header->version & 1];
   const std::uint64_t end = state.end;

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 #include <rapidcheck.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <map>
@@ -92,6 +93,27 @@ TEST_CASE("the bytes of a range can be written, and keep what was written when i
   CHECK(of.all.take(50'000) == first);
   CHECK(of.memory.data()[first] == std::byte{7});
   CHECK(of.memory.data()[second + 99'999] == std::byte{7});
+}
+
+TEST_CASE("all pages of a range are real before it is taken, and no others") {
+  constexpr std::uint64_t page = 4096;
+  fixture of(8 * page);
+  const auto real_pages = [&] {
+    std::vector<unsigned char> found(8);
+    REQUIRE(::mincore(of.memory.data() + begin, 8 * page, found.data()) == 0);
+    return std::count_if(found.begin(), found.end(), [](unsigned char each) { return (each & 1) != 0; });
+  };
+  CHECK(real_pages() == 0);
+  const auto first = of.all.take(page / 2);
+  CHECK(real_pages() == 1);
+  const auto second = of.all.take(2 * page);  // begins in a page that is real
+  CHECK(real_pages() == 3);
+  of.all.give(first, page / 2);
+  of.all.give(second, 2 * page);
+  CHECK(of.all.take(2 * page) == first);
+  CHECK(real_pages() == 3);
+  CHECK(of.all.take(3 * page) > first);
+  CHECK(real_pages() == 5);
 }
 
 TEST_CASE("in random histories ranges are what a bitmap of grains foretells") {

@@ -154,6 +154,37 @@ TEST_CASE("a record in a segment waits until its receiver has been handed it; re
   CHECK_THROWS_AS(out.peer->hold(got), error);
 }
 
+TEST_CASE("a record with payloads in several segments waits until all of them have come, and keeps all of them mapped") {
+  const lane_fixture::out_memory out;
+  wire::cursor_slot cursor{};
+  auto lane = out.writer(0, cursor);
+  auto reader = out.reader(0);
+  const wire::block blocks[] = {{wire::out_lanes_end, 8},
+                                {wire::offset_in_segment(2, wire::segment_begin), 64},
+                                {wire::offset_in_segment(3, wire::segment_begin), 64},
+                                {wire::out_lanes_end, 8}};
+  const wire::record_header header{32 + sizeof blocks, wire::record_kind::tell, 0, 4, 0, 5, 0, 0};
+  const auto at = lane.reserve(header.bytes);
+  std::memcpy(at.data(), &header, sizeof header);
+  std::memcpy(at.data() + sizeof header, blocks, sizeof blocks);
+  lane.publish(header.bytes);
+  for (const std::uint32_t first : {2U, 3U}) {
+    CAPTURE(first);
+    channel::record got;
+    CHECK(reader.peek(got) == channel::lane_reader::state::unmapped);
+    out.peer->add_segment(first, memory_of(4096));
+    CHECK(reader.peek(got) == channel::lane_reader::state::unmapped);
+    out.peer->add_segment(5 - first, memory_of(4096));
+    REQUIRE(reader.peek(got) == channel::lane_reader::state::ready);
+    const auto held = out.peer->hold(got);
+    const auto one = out.peer->outbox(got.block(1)), other = out.peer->outbox(got.block(2));
+    for (const std::uint32_t number : {2U, 3U}) out.peer->drop_segment(number);
+    CHECK(held.size() == 2);
+    CHECK((one[63] == std::byte{0} && other[63] == std::byte{0}));  // still mapped
+    CHECK_THROWS_AS(out.peer->hold(got), error);
+  }
+}
+
 TEST_CASE("a body beyond its segment is no record, and one of a turn that died is passed over without it") {
   const lane_fixture::out_memory out;
   wire::cursor_slot cursor{};
