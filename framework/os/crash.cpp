@@ -42,8 +42,11 @@ void handle(int number, void (*handler)(int, siginfo_t*, void*)) noexcept {
   ::sigaction(number, &action, nullptr);
 }
 
+// Before a call that does not return, AddressSanitizer's code allocates; the crash may have come from within its allocator.
+#define TROUPE_ALLOCATES_NOTHING [[gnu::no_sanitize_address]]
+
 /// Of the signal that came first, whatever happened while it was being recorded.
-[[noreturn]] void die() noexcept {
+TROUPE_ALLOCATES_NOTHING [[noreturn]] void die() noexcept {
   ::signal(first_signal, SIG_DFL);
   sigset_t its;
   ::sigemptyset(&its);
@@ -86,7 +89,7 @@ _Unwind_Reason_Code each_frame(_Unwind_Context* frame, void* state) noexcept {
   return into->frames.load(std::memory_order_relaxed) < most_frames ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
-void on_crash(int number, siginfo_t* info, void* context) noexcept {
+TROUPE_ALLOCATES_NOTHING void on_crash(int number, siginfo_t* info, void* context) noexcept {
   int nobody = 0;
   const int self = thread_id();
   if (!crashing_thread.compare_exchange_strong(nobody, self)) {
