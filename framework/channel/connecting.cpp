@@ -158,6 +158,8 @@ void endpoint::link_closed(const wire::answer& what, const std::string& why) {
   }
   for (const auto correlation : pending) settle(correlation, tl::unexpected(link.why));
   // Inside a turn something may have been told already that only the commit makes visible: answer after it.
+  // The flag, then turn_. pairs with: announce_turn(), which stores turn_, then reads the flag; both seq_cst.
+  closed_unanswered_ = true;
   if (turn_ != 0) {
     unacknowledged_.push_back(to);
   } else {

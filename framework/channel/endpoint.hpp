@@ -362,9 +362,9 @@ class endpoint {
   std::atomic<std::uint64_t> turn_{0};  // the open turn's number, 0: none
   std::vector<out_link*> told_;
   std::uint64_t turn_holds_ = 0;  // bytes of blocks that the open turn's records have taken along
-  std::vector<wire::identity_id> unacknowledged_;  // closed during a turn
+  std::vector<wire::identity_id> unacknowledged_;  // closed during a turn; guarded by the endpoint's mutex
+  std::atomic<bool> closed_unanswered_{false};     // there may be some
   std::vector<std::uint64_t> replayed_;            // letters that the turn has told again
-
   std::once_flag letters_once_;
   std::optional<letter_reader> letters_;
 

@@ -256,8 +256,10 @@ void endpoint::announce_turn() {
   }
   told_.clear();
   for (const auto number : std::exchange(replayed_, {})) send(wire::frame::letters_purge, wire::purge{0, number, 0});
-  if (unacknowledged_.empty()) return;
+  // Another thread of this process may be taking in that a receiver has closed. pairs with: link_closed()
+  if (!closed_unanswered_) return;
   const std::lock_guard lock(mutex_);
+  closed_unanswered_ = false;
   for (const auto identity : unacknowledged_) send(wire::frame::closed_seen, wire::subject{identity});
   unacknowledged_.clear();
 }
