@@ -308,12 +308,12 @@ TEST_CASE("a turn is large when it has filled a quarter of a lane, whatever lay 
   for (const auto& each : letters(20, 32)) REQUIRE(to.tell(each));
   of.its->begin_turn();
   for (const auto& each : letters(15, 32)) REQUIRE(to.tell(each));
-  CHECK_FALSE(of.its->turn_is_large());
+  CHECK_FALSE(of.its->turn_is_full());
   REQUIRE(to.tell(letter(16, 32)));
-  CHECK(of.its->turn_is_large());
+  CHECK(of.its->turn_is_full());
   of.its->announce_turn();
   of.its->begin_turn();
-  CHECK_FALSE(of.its->turn_is_large());
+  CHECK_FALSE(of.its->turn_is_full());
   of.its->announce_turn();
 }
 
