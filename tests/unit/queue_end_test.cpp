@@ -28,6 +28,7 @@ struct consumer {
   void will_be_told(wire::status what) {
     const wire::answer answer{of.its->new_number() + 1, the_queue, 0, what, 0};
     if (what == wire::status::ok) {
+      taken = static_cast<std::uint32_t>(answer.tag);
       of.says(wire::frame::queue_taken, answer, "", {cursor_fd.get(), hint_fd.get(), bell.get()});
     } else {
       of.says(wire::frame::queue_taken, answer);
@@ -51,6 +52,7 @@ struct consumer {
   os::fd cursor_fd, hint_fd, bell;
   std::shared_ptr<channel::queue_end> end;
   std::function<void()> while_in_hand;
+  std::uint32_t taken = 0;  // low bits of the tag with which it took the queue
 };
 
 /// A process that puts, with its lane.
@@ -63,7 +65,7 @@ struct producer {
         bell(os::make_doorbell()),
         writer(out.writer(start, to.words(slot))) {
     os::seal_memory(out.memory, os::seal::size_only);
-    to.of.says(wire::frame::lane, wire::lane{the_queue, id, incarnation, lane_at, start, small_ring, slot, 0, 0}, "",
+    to.of.says(wire::frame::lane, wire::lane{the_queue, id, incarnation, lane_at, start, small_ring, slot, 0, to.taken}, "",
                {out.memory.get(), bell.get()});
     to.of.serve();
   }
@@ -157,13 +159,13 @@ TEST_CASE("a producer's lane that holds no items is reported once, and other pro
   CHECK(by.of.hears_nothing());
 }
 
-TEST_CASE("a lane that lies nowhere or has no slot is no lane") {
+TEST_CASE("a lane that lies nowhere, has no slot or was said to whom took the queue before is no lane") {
   consumer by;
   by.will_be_told(wire::status::ok);
   CHECK_FALSE(by.get());
   producer from(by, 0, 10, 1);
   const auto announce = [&](std::uint64_t offset, std::uint32_t ring, std::uint32_t slot) {
-    by.of.says(wire::frame::lane, wire::lane{the_queue, 10, 1, offset, 0, ring, slot, 0, 0}, "",
+    by.of.says(wire::frame::lane, wire::lane{the_queue, 10, 1, offset, 0, ring, slot, 0, by.taken}, "",
                {from.out.memory.get(), from.bell.get()});
     by.of.serve();
     CHECK_FALSE(by.get());
@@ -172,6 +174,8 @@ TEST_CASE("a lane that lies nowhere or has no slot is no lane") {
   announce(lane_at + 8, small_ring, 1);
   announce(wire::out_lanes_end, small_ring, 1);
   announce(lane_at, small_ring + 1, 1);
+  ++by.taken;  // as if it had been said before the queue was taken
+  announce(lane_at, small_ring, 1);
   from.put(3);
   CHECK(by.get() == 3);
 }
