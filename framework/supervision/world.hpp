@@ -198,7 +198,7 @@ struct identity {
   std::vector<std::pair<wire::incarnation_id, wire::connect>> waiting;  // senders for whom there is no lane yet
   std::vector<std::uint32_t> free_slots;
   std::uint32_t next_slot = 0;
-  std::map<std::uint32_t, std::uint64_t> judged;  // mark that was judged last, by slot
+  std::map<std::uint32_t, std::uint64_t> judged;  // the mark at the last death, by slot
   std::map<std::uint32_t, std::uint64_t> letters;  // behind the position of the last letter, by slot
   std::map<std::uint32_t, flight> flights;         // by slot: the record that was in flight at a death there
   std::set<wire::incarnation_id> watchers;

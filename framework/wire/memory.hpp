@@ -134,7 +134,7 @@ inline constexpr std::uint64_t align8(std::uint64_t bytes) { return (bytes + 7) 
 inline constexpr std::uint32_t max_slots = 65536;
 
 /// mark = position << 8 | attempts. The record in flight is the one whose position equals `head`, if this mark is not
-/// the one that the supervisor judged last. Beyond 254 the attempts alternate between 254 and 255.
+/// the one that the supervisor found at the last death. Beyond 254 the attempts alternate between 254 and 255.
 struct cursor_slot {
   std::atomic<std::uint64_t> head;
   std::atomic<std::uint64_t> mark;
