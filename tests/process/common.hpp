@@ -93,12 +93,3 @@ struct doctest::StringMaker<std::vector<int>> {
     return (text + " }").c_str();
   }
 };
-
-template <>
-struct doctest::StringMaker<std::vector<std::string>> {
-  static doctest::String convert(const std::vector<std::string>& all) {
-    std::string text = "{";
-    for (const auto& each : all) text += " \"" + each + "\"";
-    return (text + " }").c_str();
-  }
-};

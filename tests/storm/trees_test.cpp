@@ -70,8 +70,7 @@ struct Maker : troupe::actor {
     const auto kid = kids_.start<Adder, int>(int{number});
     if (kid.declined()) return;
     kid.tell(Add{number});
-    if (number % 3 == 0) kid.tell(Die{});
-    if (number % 3 == 1) kids_.terminate_child(kid);
+    number % 2 == 0 ? kid.tell(Die{}) : kids_.terminate_child(kid);
   }
   troupe::supervisor_ref kids_;
 };

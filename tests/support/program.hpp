@@ -182,3 +182,12 @@ std::vector<std::string> descriptors_of(pid_t pid);
 std::size_t mappings_of(pid_t pid);
 
 }  // namespace tests
+
+template <>
+struct doctest::StringMaker<std::vector<std::string>> {
+  static doctest::String convert(const std::vector<std::string>& all) {
+    std::string text = "{";
+    for (const auto& each : all) text += " \"" + each + "\"";
+    return (text + " }").c_str();
+  }
+};
