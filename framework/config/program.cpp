@@ -102,7 +102,7 @@ struct wanted {
 void print(const config_problems& problems, const wanted& what, const std::string& text,
            const classes_and_programs& known) {
   auto all = problems.in_order();
-  std::ranges::stable_partition(all, [](const auto& each) { return !each.warning; });
+  std::stable_partition(all.begin(), all.end(), [](const auto& each) { return !each.warning; });
   const auto by = causes(all, text, what.sets, known);
   for (std::size_t i = 0; i < all.size(); ++i) {
     const auto& each = all[i];
