@@ -176,8 +176,9 @@ class endpoint {
   bool in_turn() const noexcept;
   /// Whether the open turn is to cover no more: turn_took, or a quarter of any lane or of the outbox is filled.
   bool turn_is_full() const;
-  /// The open turn has taken or handed on what would not be there a second time. Set inside a turn.
+  /// Of the open turn, inside it: it took or handed on what is there only once; bytes of the blocks that it sends.
   bool turn_took = false;
+  std::uint64_t turn_holds = 0;
   /// Turns cover several records: nothing may wait for an answer in one. Set before the first turn.
   bool long_turns = false;
 
@@ -361,7 +362,6 @@ class endpoint {
 
   std::atomic<std::uint64_t> turn_{0};  // the open turn's number, 0: none
   std::vector<out_link*> told_;
-  std::uint64_t turn_holds_ = 0;  // bytes of blocks that the open turn's records have taken along
   std::vector<wire::identity_id> unacknowledged_;  // closed during a turn; guarded by the endpoint's mutex
   std::atomic<bool> closed_unanswered_{false};     // there may be some
   std::vector<std::uint64_t> replayed_;            // letters that the turn has told again

@@ -87,7 +87,7 @@ void endpoint::finish_record(out_link& link, std::byte* at, const detail::outgoi
     const wire::block where{block->offset, block->bytes};
     std::memcpy(next, &where, sizeof where);
     next += sizeof where;
-    if (stamped) turn_holds_ += block->bytes;
+    if (stamped) turn_holds += block->bytes;
   }
   if (stamped && link.told_turn != turn_) {
     link.told_turn = turn_;
@@ -236,12 +236,12 @@ bool endpoint::in_turn() const noexcept { return this_thread_has_turn; }
 void endpoint::begin_turn() {
   this_thread_has_turn = true;
   turn_ = out_header().turn.load(std::memory_order_relaxed) + 1;
-  turn_holds_ = 0;
+  turn_holds = 0;
   turn_took = false;
 }
 
 bool endpoint::turn_is_full() const {
-  if (turn_took || turn_holds_ >= wire::outbox_bytes / 4 + parts_.outbox_bytes / 4) return true;
+  if (turn_took || turn_holds >= wire::outbox_bytes / 4 + parts_.outbox_bytes / 4) return true;
   return std::any_of(told_.begin(), told_.end(), [](const out_link* link) {
     return link->lane.tail() - link->turn_began >= link->ring_bytes / 4;
   });

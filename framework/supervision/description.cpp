@@ -75,7 +75,8 @@ void check_node(const detail::tree_node& node, problems& all) {
   for (const auto& each : node.children) check_child(each, simple, all);
 }
 
-/// Names that are there already, but for two of one supervisor, which it sees itself; and how many actors there are.
+/// Which names there are, and how many actors. Two children of one name below one supervisor are for policy::check; a
+/// template's name is nobody's.
 struct census {
   std::set<std::string> names{"main"}, said;
   std::size_t actors = 0;
@@ -86,9 +87,10 @@ struct census {
     all.push_back("the name \"" + name + "\" is there more than once, and is unique in the program");
   }
   void count(const detail::tree_node& node, problems& all) {
+    const bool is_template = node.spec.strategy == strategy::simple_one_for_one;
     std::set<std::string> siblings;
     for (const auto& each : node.children) {
-      if (siblings.insert(each.name()).second) count(each.name(), all);
+      if (!is_template && siblings.insert(each.name()).second) count(each.name(), all);
       each.supervisor ? count(*each.supervisor, all) : static_cast<void>(++actors);
     }
   }

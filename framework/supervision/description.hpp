@@ -17,9 +17,9 @@ policy::child_rules rules_of(const detail::tree_child& child);
 /// What the one above decides about it: the rest is its own.
 void take_rules(supervisor_spec& its, const supervisor_spec& from);
 
-/// What nobody can start of a description and all that is below it, in sentences with the names; empty: nothing. Who
-/// starts or reloads refuses by this and by nothing else that the description alone tells; but for what flags of a
-/// supervisor above would not allow, which is the policy's.
+/// Why nobody can start a description and all that is below it, in sentences with the names; empty: it can be started.
+/// Whatever is wrong with a description alone is said here, to whoever starts, reloads or checks. What the flags of the
+/// supervisor above do not allow is the policy's to say.
 std::vector<std::string> wrong_with(const detail::tree_child& child);
 /// The same, of what is below a supervisor whose own name is of no account.
 std::vector<std::string> wrong_with(const detail::tree_node& node);

@@ -81,7 +81,7 @@ void control::start_life(identity& of) {
 
 /// Asks for a process. Throws error(errc::os).
 void control::bear(identity& of, bool spare) {
-  // When a temporary child that a reload has made another was to get them back, there was no memory.
+  // A reload that made another of a temporary child had no memory for them.
   if (!of.arguments_fd) throw error(errc::os, "the arguments of " + of.name + " are not kept any more");
   auto who = std::make_unique<life>();
   who->id = next_number_++;
@@ -195,6 +195,7 @@ void control::ready(life& who, const std::string& said) {
   failures_.erase(of.id);
   of.refilling.renew();
   stop_spares_too_many(of);
+  refills_.erase(of.id);  // one that was put off because others had failed
   plan_refill(of);
   tell_whom_to_watch(of);
   note_start(who);

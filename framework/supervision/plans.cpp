@@ -127,11 +127,10 @@ void control::claim_deposits(wire::incarnation_id from, std::uint64_t tag, wire:
   }
 }
 
-/// A temporary child that has been up is never started again (OTP 5.9), unless a reload has come between.
+/// A temporary child that has been up is never started again (OTP 5.9), unless a reload has named it meanwhile.
 void control::drop_arguments(const policy::child_def& started) {
   identity* its = find_identity(started.id);
-  const bool still = its != nullptr && its->spec.restart == restart::temporary;
-  if (still && started.rules.restart == restart::temporary) its->arguments_fd.reset();
+  if (its != nullptr && !its->reloaded && started.rules.restart == restart::temporary) its->arguments_fd.reset();
 }
 
 void control::give_arguments(identity& its, std::span<const std::byte> arguments) {

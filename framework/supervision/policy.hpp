@@ -174,9 +174,8 @@ struct delete_child {
 /// New flags and children in place of the old ones (OTP 5.10, code change). The flags are in force at once. A child
 /// that is known gets the new rules and keeps its process; a new one is added and not started; one that is not named
 /// stays, at the end of the order. ok; bad_spec: nothing has changed; not_found: nothing has changed, and one that should be
-/// known has been forgotten. In simple_one_for_one there is exactly one child
-/// here, the template, whose id says nothing: its rules are those of all children from now on, but that one which was
-/// temporary stays so.
+/// known has been forgotten. In simple_one_for_one there is exactly one child here, the template, whose id says nothing:
+/// its rules are those of all children from now on, except that a temporary child stays temporary.
 struct reload {
   call_id call = 0;
   supervisor_flags flags;

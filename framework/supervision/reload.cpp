@@ -85,12 +85,15 @@ void control::reloaded(const renewal& its, const policy::answer& got) {
     }
     return answer(its.from, its.of);
   }
-  try {
-    for (const auto& each : node.children) renew_child(its, of, each);
-  } catch (const error& e) {
-    return answer(its.from, e.code(), e.text());
+  std::optional<error> first;
+  for (const auto& each : node.children) {
+    try {
+      renew_child(its, of, each);
+    } catch (const error& e) {
+      if (!first) first = e;
+    }
   }
-  answer(its.from, its.of);
+  first ? answer(its.from, first->code(), first->text()) : answer(its.from, its.of);
 }
 
 /// A child was known here and not any more there. By now it is not known here, either.
@@ -133,6 +136,7 @@ void control::renew_child(const renewal& its, const branch& of, const detail::tr
   identity* child = find_identity(id);
   if (child == nullptr || described.supervisor) return;
   renew(*child, described.spec);
+  child->reloaded = true;
   if (child->arguments_fd) return;
   try {
     give_arguments(*child, described.arguments.bytes);

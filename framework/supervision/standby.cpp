@@ -32,7 +32,8 @@ bool serves(const identity& of) {
 
 /// One that is to be recycled needs one, whatever its spec says.
 std::size_t spares_wanted(const identity& of) {
-  if (of.spec.restart == restart::temporary) return 0;
+  // Whoever has been asked to make way for a spare does so, even if a reload has come between.
+  if (of.spec.restart == restart::temporary) return of.active != nullptr && of.active->retire_asked ? 1 : 0;
   const bool due = serves(of) && !of.active->due.empty();
   return std::max<std::size_t>(of.spec.standby, due ? 1 : 0);
 }
@@ -101,7 +102,7 @@ void control::on_spare_death(life& who, const std::string& how) {
   if (asked) return;
   of.refilling.lost(stood_by);
   log_line("a spare process of " + of.name + " " + how +
-           (of.refilling.pause() ? "" : "; no more are made until " + of.name + " has been started again"));
+           (of.refilling.pause() ? "" : "; no more are made until " + of.name + " has been started again or reloaded"));
   plan_refill(of);
 }
 
@@ -113,7 +114,7 @@ void control::stop_spares(identity& of) {
   }
 }
 
-/// As one that was made to replace a process which has ended otherwise meanwhile; those that have waited longest stay.
+/// Those that have waited longest stay. There is one too many if the process that it was to replace has ended otherwise.
 void control::stop_spares_too_many(identity& of) {
   std::size_t left = spares_wanted(of);
   for (life* spare : of.spares) {
@@ -133,6 +134,7 @@ void control::renew_spares(identity& of) {
   }
   stop_spares_too_many(of);
   of.refilling.renew();
+  refills_.erase(of.id);  // one that was put off because others had failed
   plan_refill(of);
 }
 

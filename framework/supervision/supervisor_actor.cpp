@@ -34,7 +34,7 @@ class turn {
 
   void operator()(const policy::start& a) {
     adopt(a.id);
-    if (desk_.retired.erase(a.id) > 0) for_each_from(desk_, a.id, [this](policy::child_id id) { does_.reclaim(id); });
+    reclaim(a.id);
     if (const auto below = desk_.below.find(a.id); below != desk_.below.end()) return send(below->second.actor, begin{});
     does_.start(a.id);
   }
@@ -198,7 +198,13 @@ class turn {
     desk_.open.emplace(all.call, owe([its = &desk_](const policy::answer& a) {
       if (a.what == policy::result::ok) send_up(*its, policy::started{its->plan.def.id});
     }));
+    // At once: whoever looks for their names while those before them start must not find them free.
+    for (const auto& child : desk_.plan.children) reclaim(child.def.id);
     step(all);
+  }
+
+  void reclaim(policy::child_id child) {
+    if (desk_.retired.erase(child) > 0) for_each_from(desk_, child, [this](policy::child_id id) { does_.reclaim(id); });
   }
 
   void end_life(shutdown how) {

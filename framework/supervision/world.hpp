@@ -186,6 +186,7 @@ struct identity {
   os::mapping cursor, status;
 
   supervisor_id parent = 0;  // whose child it is; 0: main, a queue or a process
+  bool reloaded = false;     // its supervisor's description has it, so it is started again with that one
   std::string said_at_start;  // by its last on_start
 
   life* active = nullptr;    // the process that runs it

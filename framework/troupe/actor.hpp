@@ -184,8 +184,8 @@ class actor {
 ///
 /// `static constexpr int commit_every = k;` in the class lets one turn cover up to k messages from one sender, so that
 /// the commit (and the checkpoint) is paid once for all of them. It ends earlier: at a request, when nothing more is
-/// there, before messages of another sender and timers, when a handler has got an item of a queue, or its message took or
-/// handed on the end of a pipe or a queue, and when its output fills a quarter of a lane, or its bodies a quarter of the
+/// there, before messages of another sender and timers, when a handler has got an item of a queue, has handed on a queue, or
+/// has taken or handed on the end of a pipe, and when its output fills a quarter of a lane, or its bodies a quarter of the
 /// outbox (what one handler tells one receiver, and its bodies, must fit into the other three quarters).
 /// Killed before the commit, all of its messages are handled again, each in a turn of its own until the one is passed
 /// that was in hand.

@@ -58,7 +58,7 @@ class supervisor {
 };
 
 /// What no supervisor would take of this description, in sentences with the names of the children; empty: nothing. What
-/// `spawn` and `start_child` answer with errc::bad_spec.
+/// `spawn`, `start_child` and `reload` answer with errc::bad_spec.
 std::vector<std::string> check(const supervisor& described);
 
 }  // namespace troupe

@@ -133,8 +133,8 @@ inline constexpr std::uint64_t align8(std::uint64_t bytes) { return (bytes + 7) 
 
 inline constexpr std::uint32_t max_slots = 65536;
 
-/// mark = position << 8 | attempts. The record in flight is the one whose position equals `head`, if this mark is not
-/// the one that the supervisor found at the last death. Beyond 254 the attempts alternate between 254 and 255.
+/// mark = position << 8 | attempts. The record in flight is the one whose position equals `head` (commit_every: is not
+/// below it), unless the mark is as it was at the last death. Beyond 254 the attempts alternate between 254 and 255.
 struct cursor_slot {
   std::atomic<std::uint64_t> head;
   std::atomic<std::uint64_t> mark;

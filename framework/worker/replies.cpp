@@ -50,6 +50,7 @@ void replies::value(const detail::deferral& to, std::uint64_t reply_type, const 
   } catch (const error& e) {
     return text(to, wire::reply_kind::failure, e.what());
   }
+  if (endpoint_.in_turn()) endpoint_.turn_holds += block->bytes;
   detail::writer second(block->data, block->bytes);
   encode(body, second);
   endpoint_.share_segment(block->offset, 0, to.incarnation);

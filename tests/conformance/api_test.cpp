@@ -228,6 +228,17 @@ TEST_CASE("check says what spawn refuses about a template, and about names that 
   }
 }
 
+TEST_CASE("a template's name is nobody's: its supervisor may be called like it, and others") {
+  in_program<Kid>([](troupe::system& sys) {
+    auto kids = troupe::supervisor({.name = "kid", .strategy = strategy::simple_one_for_one}).each<Kid>(spec("kid"));
+    const auto above = troupe::supervisor({.name = "above"}).child(kids).child<Kid>(spec("other"));
+    EXPECT(troupe::check(above).empty());
+    sys.spawn(above);
+    EXPECT_EQ(sys.find_supervisor("kid")->start<Kid>().info(), "");
+    EXPECT(sys.find<Kid>("kid-1").has_value());
+  });
+}
+
 TEST_CASE("flags of the root that no supervisor can have are an error of run, before anything is started") {
   const auto refused = [](const troupe::supervisor_flags& flags, const std::string& why) {
     const auto what = error_of([&] {

@@ -1,6 +1,8 @@
 // New flags and specs for a supervisor that runs: cases 64 to 70, 84, 86. OTP's code_change cases in tuple form (83,
 // 85) differ from those in map form by the syntax alone.
 
+#include <thread>
+
 #include "conformance/common.hpp"
 
 using namespace tests;
@@ -277,6 +279,25 @@ TEST_CASE("after a reload a child is started again with the arguments of its fir
     top.terminate_child("other");
     top.restart_child("other");
     EXPECT_EQ(sys.find<Other>("other")->ask(Argument{}).get(), 1);
+  });
+}
+
+TEST_CASE("a temporary child that a reload names while it starts is there again with its supervisor") {
+  in_program<Kid>(quiet(5), [](troupe::system& sys) {
+    const auto described = [] {
+      return troupe::supervisor({.name = "top", .max_restarts = 0}).child<Kid>(spec("other"));
+    };
+    const auto top = sys.spawn(described());
+    set(mode_of(0), static_cast<std::uint64_t>(start::asks));
+    std::jthread starter([&] { top.start_child<Kid>(spec("late", restart::temporary), 0); });
+    EXPECT(eventually([] { return total(asking(0)) == 1; }));
+    top.reload(described().child<Kid>(spec("late", restart::temporary), 0));
+    set(mode_of(0), static_cast<std::uint64_t>(start::normally));
+    set(verdict(0), 1 + static_cast<std::uint64_t>(start::normally));
+    starter.join();
+    kid(sys, "other").tell(End{ending::abort});
+    EXPECT(eventually([] { return total(starts_of(0)) == 2; }));
+    EXPECT(kid(sys, "late").ask(Pid{}).get() > 0);
   });
 }
 

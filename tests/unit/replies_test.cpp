@@ -246,3 +246,22 @@ TEST_CASE("a deferred reply is owed until it is given, or its asker waits no mor
   asker.die();
   CHECK_FALSE(by.its.owed_until());
 }
+
+TEST_CASE("large replies of a turn fill it as what it tells does, since their room is free only after its commit") {
+  callee by;
+  peer asker(by.to, 0, 10, 1);
+  pipe_of pipe(by, asker);
+  by.of.its->begin_turn();
+  by.its.hold();
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    CHECK_FALSE(by.of.its->turn_is_full());
+    by.reply(asker, i, std::size_t{6} << 20);
+  }
+  CHECK(by.of.its->turn_is_full());
+  by.of.its->announce_turn();
+  by.its.release();
+  CHECK(pipe.answered() == numbers{0, 1, 2});
+  by.of.its->begin_turn();
+  CHECK_FALSE(by.of.its->turn_is_full());
+  by.of.its->announce_turn();
+}
