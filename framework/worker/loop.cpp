@@ -100,7 +100,7 @@ void loop::serve() {
     }
     if (retire_) retire_when_quiet();
     if (stop_) end();
-    bool busy = turn_of_timers();
+    bool busy = !timers_.empty() && turn_of_timers();
     if (endpoint_.callbacks_pending() && !stop_) busy = turn_of_callbacks() || busy;
     if (watches_.any_due() && !stop_) {
       watches_.run([this](const auto& handler) { in_turn(handler); });
@@ -126,7 +126,7 @@ bool loop::attention() const noexcept {
 bool loop::turn_of_messages() {
   channel::record record;
   channel::inbound* lane = mailbox_.next(record);
-  if (lane != open_) close_turn();
+  if (open_ != nullptr && lane != open_) close_turn();
   if (!mailbox_.broken.empty() || !mailbox_.drained.empty()) put_away_lanes(lane);
   if (lane == nullptr) return false;
   handle(*lane, record);
@@ -146,7 +146,6 @@ void loop::put_away_lanes(channel::inbound*& next) {
 }
 
 bool loop::turn_of_timers() {
-  if (timers_.empty()) return false;
   const auto due = timers_.take_due(os::clock::now());
   if (!due) return false;
   const detail::handler_entry* entry = type_.find(due->id);
@@ -194,7 +193,7 @@ bool loop::something_came() {
 // ------------------------------------------------------------------------------------------------------------ context
 
 void loop::reply(std::uint64_t reply_type, const void* body, replies::encoder encode) {
-  replies_.value(std::exchange(current_, {}), reply_type, body, encode);
+  if (current_.incarnation != 0) replies_.value(std::exchange(current_, {}), reply_type, body, encode);
 }
 
 void loop::reply_failure(std::string_view text) {

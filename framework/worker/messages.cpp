@@ -8,7 +8,9 @@ namespace troupe::worker {
 class loop::received final : public detail::attachments {
  public:
   received(const channel::inbound& lane, const channel::record& record)
-      : lane_(lane), record_(record), while_it_is_read_(lane.memory->hold(record)) {}
+      : lane_(lane), record_(record) {
+    if (!record.blocks.empty()) while_it_is_read_ = lane.memory->hold(record);
+  }
   std::uint32_t attach(channel::block_ptr) override { return 0; }
   std::span<const std::byte> attached(std::uint32_t index) override {
     if (index >= record_.block_count()) throw error(errc::corrupt, "a payload that the message does not hold");
@@ -21,7 +23,7 @@ class loop::received final : public detail::attachments {
  private:
   const channel::inbound& lane_;
   const channel::record& record_;
-  const std::vector<std::shared_ptr<const void>> while_it_is_read_;
+  std::vector<std::shared_ptr<const void>> while_it_is_read_;
 };
 
 void loop::handle(channel::inbound& lane, const channel::record& record) {

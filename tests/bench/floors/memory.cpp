@@ -3,7 +3,6 @@
 ///   handover   written by a process on one core and read by another process on another core
 
 #include <cstring>
-#include <numeric>
 #include <span>
 
 #include "support/bench.hpp"
@@ -53,9 +52,8 @@ void read(memory& in, std::uint64_t warm, std::uint64_t count) {
   for (std::uint64_t i = 0; i < count; ++i) {
     if (i == warm) began = bench::now_ns();
     while (in.written.load(std::memory_order_acquire) <= i) unwritten.wait();
-    const auto* words = reinterpret_cast<const std::uint64_t*>(in.from[i % buffers]);
-    const std::uint64_t sum = std::accumulate(words, words + size / sizeof *words, std::uint64_t{0});
-    bench::require(sum == 0x0101010101010101 * (i % buffers) * (size / sizeof *words), "the buffer holds other bytes");
+    const std::uint64_t sum = bench::sum_of(in.from[i % buffers], size);
+    bench::require(sum == 0x0101010101010101 * (i % buffers) * (size / sizeof sum), "the buffer holds other bytes");
     in.read.store(i + 1, std::memory_order_release);
   }
   bench::report("bandwidth", size, gb_per_s(count - warm, bench::now_ns() - began), "GB/s");

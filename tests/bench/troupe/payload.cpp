@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 
 #include <troupe/codec_cereal.hpp>
 #include <troupe/system.hpp>
@@ -36,18 +35,14 @@ struct memory {
 };
 memory* shared = nullptr;
 
-std::uint64_t sum_of(std::span<const std::byte> bytes) {
-  const auto* words = reinterpret_cast<const std::uint64_t*>(bytes.data());
-  return std::accumulate(words, words + bytes.size() / sizeof *words, std::uint64_t{0});
-}
-
 class receiver : public troupe::actor {
  public:
   receiver() { bench::pin(1); }
   void on(const parcel& got) {
     if (got.read) {
       const std::uint64_t each = 0x0101010101010101 * got.fill;
-      bench::require(sum_of(got.bytes.bytes()) == each * (got.bytes.size() / 8), "the payload holds other bytes");
+      const auto bytes = got.bytes.bytes();
+      bench::require(bench::sum_of(bytes.data(), bytes.size()) == each * (bytes.size() / 8), "the payload holds other bytes");
     }
     shared->handled.store(got.number + 1, std::memory_order_release);
   }
