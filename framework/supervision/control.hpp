@@ -248,9 +248,10 @@ class control final : public executor {
     supervisor_id under;
     bool spawned;  // makes room, and is an error in other words
     channel::described what;
+    policy::child_id forgotten = 0;  // had this name, and its supervisor does not know it any more
   };
   void start_described(newcomer its, bool again = false);
-  void name_in_use(newcomer its, policy::child_id by, bool again);
+  void name_in_use(newcomer its, policy::child_id by);
   void start_from_template(life& who, branch& of, const wire::supervise& asked, std::span<const std::byte> bytes);
   void start_planned(const call& from, supervisor_id under, child_plan planned);
   expected<child_plan> plan(const detail::tree_child& described, supervisor_id under, life& who,

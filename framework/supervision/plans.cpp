@@ -29,7 +29,7 @@ void control::start_described(newcomer its, bool again) {
   if (user != names_.end() && its.spawned && !again && is_spawned(user->second))
     return make_room(std::move(its), user->second);
   if (user != names_.end() && parent_of(user->second) == its.under)
-    return name_in_use(std::move(its), user->second, again);
+    return name_in_use(std::move(its), user->second);
   if (branches_.at(its.under).from_template)
     return answer(its.from, errc::not_allowed, branch_name(its.under) + " makes its children from a template: use start()");
   std::span<const std::uint64_t> tags(its.what.tags);
@@ -39,8 +39,8 @@ void control::start_described(newcomer its, bool again) {
 }
 
 /// By a child of the same supervisor: what is said about it depends on what it does.
-void control::name_in_use(newcomer its, policy::child_id by, bool again) {
-  if (its.spawned || again)
+void control::name_in_use(newcomer its, policy::child_id by) {
+  if (its.spawned || its.forgotten == by)
     return answer(its.from, errc::name_taken, "there is an actor or a supervisor called \"" + its.what.child.name() +
                                                   "\" already; a name is free when its actor has ended for good");
   const supervisor_id under = its.under;
@@ -51,9 +51,10 @@ void control::name_in_use(newcomer its, policy::child_id by, bool again) {
         if (each.id == by) is = each.is;
       }
     }
-    post([this, its, is] {
+    post([this, its, by, is]() mutable {
       const std::string name = its.what.child.name();
-      if (is == policy::child_state::absent) return start_described(its, true);  // has been forgotten by now
+      its.forgotten = by;  // by now here, too; another may have the name already
+      if (is == policy::child_state::absent) return start_described(std::move(its), true);
       const bool runs = is == policy::child_state::up || is == policy::child_state::stopping ||
                         is == policy::child_state::starting;
       answer(its.from, runs ? errc::already_started : errc::already_present, name);
