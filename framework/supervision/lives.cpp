@@ -81,7 +81,7 @@ void control::start_life(identity& of) {
 
 /// Asks for a process. Throws error(errc::os).
 void control::bear(identity& of, bool spare) {
-  // A reload that made another of a temporary child had no memory for them.
+  // They were dropped while the child was temporary, and the reload that made it another could not keep them again.
   if (!of.arguments_fd) throw error(errc::os, "the arguments of " + of.name + " are not kept any more");
   auto who = std::make_unique<life>();
   who->id = next_number_++;

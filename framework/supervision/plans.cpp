@@ -53,8 +53,10 @@ void control::name_in_use(newcomer its, policy::child_id by) {
     }
     post([this, its, by, is]() mutable {
       const std::string name = its.what.child.name();
-      its.forgotten = by;  // by now here, too; another may have the name already
-      if (is == policy::child_state::absent) return start_described(std::move(its), true);
+      if (is == policy::child_state::absent) {
+        its.forgotten = by;  // by now here, too; another may have the name already
+        return start_described(std::move(its), true);
+      }
       const bool runs = is == policy::child_state::up || is == policy::child_state::stopping ||
                         is == policy::child_state::starting;
       answer(its.from, runs ? errc::already_started : errc::already_present, name);
